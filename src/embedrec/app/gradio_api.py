@@ -1,0 +1,82 @@
+"""The questions under stable names in Gradio's own API, for `gradio_client`.
+
+The answers are those of the plain HTTP routes. A malformed question is an error that names the field.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import gradio as gr
+from gradio.events import api
+from pydantic import BaseModel, ValidationError
+
+from embedrec.app.questions import (
+    CustomerQuestion,
+    NewCustomerQuestion,
+    SimilarQuestion,
+    field_at_fault,
+    rule,
+)
+from embedrec.app.service import Service
+from embedrec.errors import RequestError
+
+
+def gradio_api(service: Service) -> None:
+    """Add the endpoints `/recommend`, `/recommend_new` and `/similar` to the current Blocks."""
+
+    def recommend(
+        customer_id: str,
+        k: int = 10,
+        exclude_bought: bool = False,
+        categories: list[str] | None = None,
+        price: list[float] | None = None,
+    ) -> dict[str, Any]:
+        """Recommend products to a customer of the shop."""
+        given = {
+            "customer_id": customer_id,
+            "k": k,
+            "exclude_bought": exclude_bought,
+            "categories": categories if categories is not None else [],
+            "price": price,
+        }
+        return _answer(CustomerQuestion, service.recommend, given)
+
+    def recommend_new(
+        history: list[str] | None = None,
+        page_views: float | None = None,
+        time_spent: float | None = None,
+        k: int = 10,
+        exclude_bought: bool = False,
+        categories: list[str] | None = None,
+        price: list[float] | None = None,
+    ) -> dict[str, Any]:
+        """Recommend products to someone who is described by a basket and behaviour."""
+        given = {
+            "history": history if history is not None else [],
+            "page_views": page_views,
+            "time_spent": time_spent,
+            "k": k,
+            "exclude_bought": exclude_bought,
+            "categories": categories if categories is not None else [],
+            "price": price,
+        }
+        return _answer(NewCustomerQuestion, service.recommend_new, given)
+
+    def similar(product_id: str, k: int = 10) -> dict[str, Any]:
+        """Find products like one product."""
+        return _answer(SimilarQuestion, service.similar, {"product_id": product_id, "k": k})
+
+    for question in (recommend, recommend_new, similar):
+        api(question, api_name=question.__name__)
+
+
+def _answer(kind: type[Any], ask: Callable[[Any], BaseModel], given: dict[str, Any]) -> dict[str, Any]:
+    try:
+        return ask(kind(**given)).model_dump(mode="json")
+    except ValidationError as error:
+        field = field_at_fault(error.errors())
+    except RequestError as error:
+        field = error.field
+    raise gr.Error(rule(field), print_exception=False)

@@ -1,0 +1,118 @@
+"""The tab *New customer*: say a little about someone, and see what they may want."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from itertools import islice
+from typing import Any
+
+import gradio as gr
+import numpy as np
+from pydantic import ValidationError
+
+from embedrec.app import views
+from embedrec.app.controls import copy_panel, mending, options, read_options
+from embedrec.app.questions import NewCustomerQuestion
+from embedrec.app.service import Service, known
+from embedrec.errors import RequestError
+
+SAMPLE = 200  # customers looked at for what is usual
+SENT_WHOLE = 5000  # up to so many products are sent with the page, and the browser searches them at once
+FOUND = 60  # products found by one search of a longer catalogue
+
+
+def new_customer_tab(page: gr.Blocks, service: Service, needs_login: bool) -> None:
+    """Lay out the tab inside `page`; its list is filled when the page opens."""
+    with gr.Row():
+        page_views = _behaviour_slider(service, "page_views", "Pages viewed")
+        time_spent = _behaviour_slider(service, "time_spent", "Time on the site")
+    many = len(service.shop.product_ids) > SENT_WHOLE
+    basket = gr.Dropdown(
+        find_products(service, most=FOUND if many else SENT_WHOLE),
+        value=[],
+        multiselect=True,
+        label="In the basket, or bought before",
+        info="Type a part of a product's name or ID to find it.",
+        elem_id="basket",
+    )
+    chosen = options(service, "Leave out what is in the basket")
+    result = gr.HTML(elem_id="new-customer-result", elem_classes="er-bare", apply_default_css=False)
+    copied = copy_panel("/recommend_new", needs_login)
+
+    def answer(
+        request: gr.Request,
+        views_made: float | None,
+        time: float | None,
+        products: list[str] | None,
+        *values: Any,
+    ) -> tuple[Any, ...]:
+        try:
+            question = NewCustomerQuestion(
+                history=products or [],
+                page_views=views_made,
+                time_spent=time,
+                **read_options(service, *values),
+            )
+            found = service.recommend_new(question)
+        except (ValidationError, RequestError) as error:
+            return mending(error), gr.skip(), gr.skip()
+        shown = views.new_customer_result(service.shop, question.history, found)
+        return shown, *copied.lines(request, question)
+
+    if many:
+
+        def find(typed: gr.KeyUpData, picked: list[str] | None) -> Any:
+            return gr.update(choices=find_products(service, typed.input_value, picked or []))
+
+        basket.key_up(
+            find, basket, basket, api_visibility="private", show_progress="hidden", trigger_mode="always_last"
+        )
+    gr.on(
+        [page.load, page_views.release, time_spent.release, basket.change, *chosen.changes()],
+        answer,
+        [page_views, time_spent, basket, *chosen.inputs()],
+        [result, *copied.outputs()],
+        api_visibility="private",
+        show_progress="hidden",
+        trigger_mode="always_last",
+    )
+
+
+def find_products(
+    service: Service, typed: str = "", picked: Iterable[str] = (), most: int = FOUND
+) -> list[tuple[str, str]]:
+    """Return (label, product id) of `most` products at most whose label holds `typed`, and of those `picked`.
+
+    The label is `title · id`, or the id where there is no title. Capitals and small letters are the same.
+    """
+    shop, wanted = service.shop, typed.strip().casefold()
+    names = ((f"{title} · {id_}" if (title := shop.titles.get(id_)) else id_, id_) for id_ in shop.product_ids)
+    found = list(islice(((label, id_) for label, id_ in names if wanted in label.casefold()), most))
+    listed = {id_ for _, id_ in found}
+    return found + [(shop.titles.get(id_) or id_, id_) for id_ in picked if id_ not in listed]
+
+
+def _behaviour_slider(service: Service, column: str, label: str) -> gr.Slider:
+    """Lay out a slider from 0 to what hardly a customer exceeds, set to what is usual; hidden if unknown."""
+    ids = service.shop.customer_ids
+    sampled = (service.shop.customer(ids[i]) for i in range(0, len(ids), max(1, len(ids) // SAMPLE)))
+    amounts = [getattr(profile, column) for profile in sampled if profile is not None]
+    amounts = [amount for amount in amounts if known(amount) is not None]
+    usual, high = np.quantile(amounts, [0.5, 0.95]) if amounts else (0.0, 1.0)
+    top = _round_up(high)
+    return gr.Slider(
+        0,
+        top,
+        value=round(float(usual)) if amounts else None,
+        step=1 if top > 10 else 0.1,
+        label=label,
+        info=f"Half of this shop's customers are below {usual:,.0f}.",
+        visible=bool(amounts),
+    )
+
+
+def _round_up(amount: float) -> float:
+    """Return the next 1, 2 or 5 times a power of ten."""
+    scale = 10.0 ** math.floor(math.log10(max(amount, 1.0)))
+    return next(step * scale for step in (1, 2, 5, 10) if step * scale >= amount)

@@ -1,0 +1,160 @@
+"""A bundle: everything serving needs and nothing else, as plain files with a SHA-256 for each. No pickle.
+
+    manifest.json       format, model, data window, verdict, metrics, and the hash of every other file
+    model.safetensors   the weights that were evaluated
+    schema.json         vocabularies and statistics fitted on training
+    customers.parquet   customer_id, page_views, time_spent
+    products.parquet    product_id, title, category, price, rating
+    events.parquet      dated purchases and views to the end of the data, from which any past date can be rebuilt
+
+The same run on the same machine writes the same bytes: no clock, no run id. A bundle holds purchase histories; treat
+it as the shop's data.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from pydantic import BaseModel, ConfigDict, ValidationError
+from safetensors import SafetensorError
+from safetensors.torch import load, save
+from torch import Tensor
+
+from embedrec.errors import BundleError
+from embedrec.features import FeatureSchema
+from embedrec.models import ModelConfig
+
+FORMAT = 1
+MANIFEST = "manifest.json"
+WEIGHTS = "model.safetensors"
+SCHEMA = "schema.json"
+FRAMES = ("customers", "products", "events")
+FILES = (WEIGHTS, SCHEMA, *(f"{name}.parquet" for name in FRAMES))
+
+
+class Manifest(BaseModel):
+    """What a bundle says of itself."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    format: int = FORMAT
+    id: str = ""
+    """First 16 hex digits of the SHA-256 of the rest of the manifest, and so of every file."""
+    model: ModelConfig
+    fallback_from: str | None = None
+    """The model that was asked for, where there was too little data to train it."""
+    data: dict[str, Any]
+    """name, fingerprint, from, until (first and last purchase), synthetic, repeat_share, warnings."""
+    split: dict[str, str]
+    """valid_from and test_from: the weights were fitted on everything before test_from."""
+    config: dict[str, Any]
+    metrics: dict[str, Any]
+    verdict: str
+    beaten_by: str | None = None
+    """The simple rival that the verdict recommends instead."""
+    files: dict[str, str]
+    """SHA-256 of every file."""
+
+    def digest(self) -> str:
+        """Compute the id from everything else."""
+        content = self.model_dump(mode="json", exclude={"id"})
+        return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """A bundle in memory; `frames` are those of `Tables`."""
+
+    manifest: Manifest
+    weights: dict[str, Tensor]
+    schema: FeatureSchema
+    frames: dict[str, pd.DataFrame]
+
+
+def write_bundle(
+    folder: Path,
+    manifest: Manifest,
+    weights: dict[str, Tensor],
+    schema: FeatureSchema,
+    frames: dict[str, pd.DataFrame],
+) -> Manifest:
+    """Write a bundle in one move: a reader sees the old folder or the whole new one; return the final manifest."""
+    partial = folder.with_name(f".{folder.name}.{os.getpid()}.partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    partial.mkdir(parents=True)
+    try:
+        (partial / WEIGHTS).write_bytes(save({name: value.contiguous() for name, value in weights.items()}))
+        (partial / SCHEMA).write_text(json.dumps(schema.plain()), encoding="utf-8")
+        for name in FRAMES:
+            frames[name].to_parquet(partial / f"{name}.parquet", index=False, compression="zstd")
+        manifest = manifest.model_copy(update={"files": {name: _sha256(partial / name) for name in FILES}})
+        manifest = manifest.model_copy(update={"id": manifest.digest()})
+        (partial / MANIFEST).write_text(manifest.model_dump_json(indent=1), encoding="utf-8")
+        shutil.rmtree(folder, ignore_errors=True)
+        partial.replace(folder)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+    return manifest
+
+
+def read_bundle(folder: Path) -> Bundle:
+    """Read and verify a bundle.
+
+    Raises:
+        BundleError: a file is missing, does not match its hash, or is of another format.
+    """
+    manifest = _read_manifest(folder)
+    content = {}
+    for name in FILES:
+        path = folder / name
+        if path.is_symlink() or not path.is_file():
+            raise BundleError(f"{path} is missing or not a plain file; export the bundle again")
+        if _sha256(path) != manifest.files.get(name):
+            raise BundleError(
+                f"{path} does not match its SHA-256 in {MANIFEST}: it was changed or damaged; export it again"
+            )
+        content[name] = path
+    try:
+        return Bundle(
+            manifest,
+            load(content[WEIGHTS].read_bytes()),
+            FeatureSchema.model_validate_json(content[SCHEMA].read_text(encoding="utf-8")),
+            {name: pd.read_parquet(content[f"{name}.parquet"]) for name in FRAMES},
+        )
+    except (ValidationError, SafetensorError, OSError, ValueError) as error:
+        raise BundleError(
+            f"bundle {folder} holds a file that cannot be read ({type(error).__name__}); export it again"
+        ) from error
+
+
+def _read_manifest(folder: Path) -> Manifest:
+    path = folder / MANIFEST
+    if not path.is_file():
+        raise BundleError(
+            f"{folder} is not a bundle: it has no {MANIFEST}; train.py prints the path of the one it writes"
+        )
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        version = content.get("format") if isinstance(content, dict) else None
+        if version != FORMAT:
+            raise BundleError(f"{path} has format {version!r}, this version reads {FORMAT}; export the bundle again")
+        manifest = Manifest.model_validate(content)
+    except (ValueError, RecursionError) as error:
+        raise BundleError(f"{path} is damaged ({type(error).__name__}); export the bundle again") from error
+    if manifest.id != manifest.digest():
+        raise BundleError(
+            f"{path} does not match its own id: it was changed by hand or damaged; export the bundle again"
+        )
+    return manifest
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,0 +1,35 @@
+"""Every column name, once.
+
+*customer* and *product* are the shop's own words and name text ids at the edges (files, `Recommender`, page).
+*user* and *item* are row numbers inside. `features.history` translates the one into the other, once.
+"""
+
+CUSTOMER = "customer_id"
+PRODUCT = "product_id"
+TIME = "purchase_date"
+EVENT = "event"
+QUANTITY = "quantity"
+PRICE = "price"
+PAGE_VIEWS = "page_views"
+TIME_SPENT = "time_spent"
+CATEGORY = "category"
+RATING = "rating"
+TITLE = "title"
+
+# Kinds of event. Only purchases are targets; views and carts describe behaviour.
+PURCHASE = "purchase"
+VIEW = "view"
+CART = "cart"
+EVENT_KINDS = (PURCHASE, VIEW, CART)
+
+# The three tables of the brief, which are also their file names.
+INTERACTIONS = "customer_interactions"
+PURCHASES = "purchase_history"
+DETAILS = "product_details"
+TABLE_NAMES = (INTERACTIONS, PURCHASES, DETAILS)
+
+# A recommendation, in the order a reader wants it.
+RANK = "rank"
+SCORE = "score"
+REASON = "reason"
+RECOMMENDATION = (RANK, PRODUCT, CATEGORY, PRICE, RATING, SCORE, REASON)

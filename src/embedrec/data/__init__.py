@@ -1,0 +1,1 @@
+"""From dated purchases to training batches."""

@@ -1,0 +1,94 @@
+"""Batches of one epoch, a function of (seed, epoch) alone, so that a killed run can be continued exactly."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from embedrec.data.cuts import Cut
+from embedrec.data.sampling import Candidates, sample_candidates
+from embedrec.features import FeatureEncoder, Snapshot
+from embedrec.models.inputs import CustomerInputs, ProductInputs, customer_inputs, product_inputs
+
+
+class Batch(NamedTuple):
+    """B customers of one cut, K products scored for all of them, P purchases to predict."""
+
+    customers: CustomerInputs
+    products: ProductInputs  # all N
+    items: Tensor | None  # [K] ascending; None = the whole catalogue
+    log_weight: Tensor  # [B, K] for the loss; -inf where a product does not count for a customer
+    rows: Tensor  # [P]
+    columns: Tensor  # [P] places in `items`
+    first_time: Tensor  # [P] bool: the customer had not bought the product before
+    bought_rows: Tensor  # [Q] places of products bought before, as rows and columns of the scores
+    bought_columns: Tensor  # [Q]
+
+
+class Snapshots:
+    """The shop as of each training date, computed on first use and kept."""
+
+    def __init__(self, encoder: FeatureEncoder) -> None:
+        self._encoder = encoder
+        self._kept: dict[int, tuple[Snapshot, ProductInputs]] = {}
+
+    def at(self, as_of: int) -> tuple[Snapshot, ProductInputs]:
+        """Return the snapshot of a date and its products as tensors."""
+        if as_of not in self._kept:
+            snapshot = self._encoder.at(as_of)
+            self._kept[as_of] = snapshot, product_inputs(snapshot.products)
+        return self._kept[as_of]
+
+
+class Batches:
+    """The batches of one epoch: customers shuffled within each cut, batches shuffled across cuts."""
+
+    def __init__(
+        self,
+        snapshots: Snapshots,
+        cuts: Sequence[Cut],
+        batch_size: int,
+        negatives: int | None,
+        seed: int,
+        epoch: int,
+    ) -> None:
+        self._snapshots = snapshots
+        self._negatives = negatives
+        self._stream = (seed, epoch)
+        rng = np.random.default_rng(self._stream)
+        chunks = [
+            (cut, chunk)
+            for cut in cuts
+            for chunk in np.array_split(rng.permutation(cut.users), -(-len(cut.users) // batch_size))
+        ]
+        self._chunks = [chunks[place] for place in rng.permutation(len(chunks))]
+
+    def __len__(self) -> int:
+        return len(self._chunks)
+
+    def __iter__(self) -> Iterator[Batch]:
+        for place, (cut, users) in enumerate(self._chunks):
+            yield self._batch(cut, np.sort(users), np.random.default_rng([*self._stream, place]))
+
+    def _batch(self, cut: Cut, users: np.ndarray, rng: np.random.Generator) -> Batch:
+        snapshot, products = self._snapshots.at(cut.as_of)
+        customers = snapshot.customers(users)
+        targets = snapshot.history.targets(users, cut.as_of, cut.until)
+        sampled: Candidates = sample_candidates(
+            snapshot.products.candidates, targets, customers.bought, self._negatives, rng
+        )
+        return Batch(
+            customers=customer_inputs(customers),
+            products=products,
+            items=None if sampled.items is None else torch.from_numpy(sampled.items),
+            log_weight=torch.from_numpy(sampled.log_weight),
+            rows=torch.from_numpy(sampled.rows),
+            columns=torch.from_numpy(sampled.columns),
+            first_time=torch.from_numpy(sampled.first_time),
+            bought_rows=torch.from_numpy(sampled.bought_rows),
+            bought_columns=torch.from_numpy(sampled.bought_columns),
+        )

@@ -1,0 +1,60 @@
+"""What can go wrong and is the user's to mend; everything else is our bug.
+
+    EmbedrecError
+    ├── ConfigError     a setting: unknown, of the wrong type, out of range, or a combination that cannot be
+    ├── DataError       a table: missing file or column, unreadable value, too little to work with
+    ├── BundleError     an exported bundle: missing, damaged, or of another version
+    ├── RequestError    a question to a Recommender: malformed id, k out of range, unknown product
+    └── TrainingError   training that cannot go on: loss not finite, checkpoint not readable, disk full
+
+A message is one line that names the thing, what was wanted, what came, and what to do next. Commands print it
+as it is and end with exit code 2.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class EmbedrecError(Exception):
+    """Base of every error that the user can mend."""
+
+
+class ConfigError(EmbedrecError):
+    """A setting is unknown, of the wrong type, or out of range."""
+
+
+class DataError(EmbedrecError):
+    """A table cannot be read or does not hold what is needed."""
+
+
+class BundleError(EmbedrecError):
+    """A bundle is missing, damaged, or written by another format version."""
+
+
+class RequestError(EmbedrecError, ValueError):
+    """A question to a Recommender is malformed.
+
+    `field` names the argument at fault, as the API spells it.
+    """
+
+    def __init__(self, field: str, message: str) -> None:
+        super().__init__(f"{field}: {message}")
+        self.field = field
+
+
+class TrainingError(EmbedrecError):
+    """Training cannot go on."""
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """Return ", did you mean 'x'?" for the known name closest to `name`, or an empty string."""
+    match = difflib.get_close_matches(name, list(known), n=1, cutoff=0.6)
+    return f", did you mean {match[0]!r}?" if match else ""
+
+
+def quoted(text: object, limit: int = 60) -> str:
+    """Show a foreign value on one line: escaped, quoted, and cut at `limit` characters."""
+    shown = ascii(str(text)) if not str(text).isprintable() else repr(str(text))
+    return shown if len(shown) <= limit else shown[: limit - 2] + "…" + shown[-1]

@@ -1,0 +1,1 @@
+"""Full-catalogue ranking, metrics with intervals, and the verdict."""

@@ -1,0 +1,123 @@
+"""What a run leaves to read: metrics.json, data_report.json, report.html."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from embedrec.evaluation.ranking import KS
+from embedrec.evaluation.run_report import write_run_report
+from embedrec.evaluation.verdict import Verdict
+from embedrec.experiment.config import RunConfig
+from embedrec.experiment.runner import ModelOutcome, Runner
+from embedrec.experiment.shop import Shop
+from embedrec.features import DAY
+from embedrec.features.history import NEVER
+from embedrec.metrics import popularity_shares
+from embedrec.splits import day
+
+NAMES = {
+    "two_tower": "The two-tower model",
+    "popularity": "popularity",
+    "popularity_recent": "popularity of the last 28 days",
+    "personal_frequency": "personal frequency",
+    "random": "a random order",
+}
+"""Model names as sentences and figures use them."""
+
+
+def metrics_json(
+    config: RunConfig, runner: Runner, outcomes: list[ModelOutcome], judged: Verdict | None, run_id: str | None
+) -> dict[str, Any]:
+    """Lay out metrics.json; a shop with a known truth adds the oracle's figures."""
+    shop = runner.shop
+    split, history = shop.split, shop.history
+    content: dict[str, Any] = {
+        "run_id": run_id,
+        "seed": config.seed,
+        "data": {
+            "name": config.data.name,
+            "fingerprint": shop.tables.fingerprint,
+            "train": {
+                "from": day(split.start),
+                "to": day(split.valid_from),
+                "purchases": int((history.times < split.valid_from).sum()),
+            },
+            "valid": _window(split.valid_from, split.test_from, len(runner.valid_truth.users)),
+            "test": _window(split.test_from, split.end - 1, len(runner.test_truth.users)),
+        },
+        "protocol": {"split": config.split.protocol, "candidates": "all"},
+        "models": {one.name: one.plain() for one in outcomes},
+        "verdict": judged.sentence if judged else "",
+    }
+    if truth := _oracle(shop):
+        content["oracle"] = truth
+    return content
+
+
+def data_report(shop: Shop) -> dict[str, Any]:
+    """Return where every row went and what is worth knowing of the tables."""
+    history = shop.history
+    return {
+        "fingerprint": shop.tables.fingerprint,
+        "tables": [asdict(account) for account in shop.tables.accounts],
+        "warnings": list(shop.tables.warnings),
+        "customers": history.n_users,
+        "products": history.n_items,
+        "purchases": len(history.times),
+        "from": day(int(history.times.min())),
+        "until": day(history.end - 1),
+        "days": round((history.end - int(history.times.min())) / DAY, 1),
+        "too_little": shop.too_little or None,
+    }
+
+
+def write_report(
+    path: Path,
+    config: RunConfig,
+    runner: Runner,
+    outcomes: list[ModelOutcome],
+    judged: Verdict,
+    metrics: dict[str, Any],
+) -> None:
+    """Write report.html."""
+    shop = runner.shop
+    curves = {}
+    for one in outcomes:
+        entries = {k: one.test["all"][f"recall@{k}"] for k in KS}
+        if all(entry["value"] is not None for entry in entries.values()):
+            curves[one.name] = {k: (entry["value"], entry["low"], entry["high"]) for k, entry in entries.items()}
+    counts = shop.history.distinct_customers(NEVER + 1, shop.split.test_from)
+    bought = runner.test_truth.targets.values
+    shares = {one.name: popularity_shares(one.ranked["all"].top[:, :10], counts) for one in outcomes}
+    if len(bought):
+        shares = {"bought in the test window": popularity_shares(bought[:, None], counts), **shares}
+    write_run_report(
+        path,
+        metrics,
+        champion=config.model.name,
+        verdict=judged,
+        learning_curve=outcomes[0].curve,
+        recall_curves=curves,  # type: ignore[arg-type]  # no None is left
+        popularity={name: part.tolist() for name, part in shares.items() if not np.isnan(part).any()},
+        accounts=shop.tables.accounts,
+        warnings=shop.tables.warnings,
+        oracle=metrics.get("oracle"),
+        names=NAMES,
+    )
+
+
+def _oracle(shop: Shop) -> dict[str, Any] | None:
+    """Return the best reachable figures of a synthetic shop, if they were computed for this test window."""
+    if shop.oracle is None:
+        return None
+    content: dict[str, Any] = json.loads(shop.oracle.read_text(encoding="utf-8"))
+    return content if content["protocol"]["test_from"] == day(shop.split.test_from) else None
+
+
+def _window(start: int, end: int, customers: int) -> dict[str, Any]:
+    return {"from": day(start), "to": day(end), "customers": customers}

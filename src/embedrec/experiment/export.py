@@ -1,0 +1,64 @@
+"""From a measured model to a bundle, and from a bundle back to its figures."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from embedrec.bundle import Manifest, write_bundle
+from embedrec.evaluation.verdict import Verdict
+from embedrec.experiment.config import RunConfig
+from embedrec.experiment.runner import ModelOutcome, Runner
+from embedrec.models import PopularityRecentConfig, TwoTowerScorer
+from embedrec.splits import day
+
+# Where and how a run was recorded is no part of what it found: the same run elsewhere gives the same bundle.
+LEFT_OUT = {"outputs", "resume", "tracking", "name"}
+
+
+def export(
+    folder: Path,
+    config: RunConfig,
+    runner: Runner,
+    asked: ModelOutcome | None,
+    judged: Verdict,
+    metrics: dict[str, Any],
+) -> Manifest:
+    """Write the bundle of the model asked for, or of recent popularity where `asked` is None or not to be trusted."""
+    shop = runner.shop
+    weights = {}
+    if asked is not None and isinstance(asked.scorer, TwoTowerScorer):
+        weights = {name: value.float() for name, value in asked.scorer.network.state_dict().items()}
+    manifest = Manifest(
+        model=PopularityRecentConfig() if asked is None else config.model,
+        fallback_from=config.model.name if asked is None else None,
+        data={
+            "name": config.data.name,
+            "fingerprint": shop.tables.fingerprint,
+            "from": day(int(shop.history.times.min())),
+            "until": day(shop.history.end - 1),
+            "synthetic": shop.oracle is not None,
+            "repeat_share": repeat_share(runner),
+            "warnings": list(shop.tables.warnings),
+        },
+        split={"valid_from": day(shop.split.valid_from), "test_from": day(shop.split.test_from)},
+        config=config.model_dump(mode="json", exclude=LEFT_OUT),
+        metrics={name: {"test": one["test"]} for name, one in metrics["models"].items()},
+        verdict=judged.sentence,
+        beaten_by=judged.winner if judged.enough_data and judged.winner not in ("", config.model.name) else None,
+        files={},
+    )
+    frames = {"customers": shop.tables.customers, "products": shop.tables.products, "events": shop.tables.events}
+    return write_bundle(folder, manifest, weights, runner.before_test.encoder.schema, frames)
+
+
+def repeat_share(runner: Runner) -> float | None:
+    """Return the share of test targets that the customer had bought before, None without test customers."""
+    moment, truth = runner.before_test, runner.test_truth
+    if not len(truth.users):
+        return None
+    bought, n_items = moment.customers(truth.users).bought, moment.history.n_items
+    again = np.isin(truth.targets.rows * n_items + truth.targets.values, bought.rows * n_items + bought.values)
+    return float(again.mean())

@@ -1,0 +1,44 @@
+"""Run folders: made once, never overwritten, also when many start in the same second."""
+
+from __future__ import annotations
+
+import json
+import os
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from embedrec.errors import ConfigError
+
+
+def new_run_folder(outputs: Path, name: str | None, started: datetime) -> Path:
+    """Create outputs/runs/<date>/<time>[-name], with -2, -3 … where that exists."""
+    stem = f"{started:%H-%M-%S}" + (f"-{name}" if name else "")
+    parent = outputs / "runs" / f"{started:%Y-%m-%d}"
+    try:
+        parent.mkdir(parents=True, exist_ok=True)
+        for attempt in range(1, 10_000):
+            folder = parent / (stem if attempt == 1 else f"{stem}-{attempt}")
+            try:
+                folder.mkdir()  # exclusive: of two runs only one gets it
+            except FileExistsError:
+                continue
+            return folder
+    except OSError as error:
+        raise ConfigError(f"outputs={outputs}: no run folder can be made there ({error.strerror})") from error
+    raise ConfigError(f"{parent}: no free name for {stem}; set name=")
+
+
+def write_json(path: Path, content: Any) -> None:
+    """Write a file whole or not at all."""
+    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    partial.write_text(json.dumps(content, indent=1, allow_nan=False) + "\n", encoding="utf-8")
+    partial.replace(path)
+
+
+def point_latest(outputs: Path, folder: Path) -> None:
+    """Move outputs/latest to a finished run in one step."""
+    partial = outputs / f".latest.{os.getpid()}"
+    partial.unlink(missing_ok=True)
+    partial.symlink_to(os.path.relpath(folder, outputs))
+    partial.replace(outputs / "latest")

@@ -1,0 +1,58 @@
+"""`Shop`: tables read, numbered, and cut in time."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from embedrec.demo_shop import ORACLE, write_demo_shop
+from embedrec.features import Catalogue, History, build_history
+from embedrec.splits import Split, SplitConfig, split_by_time
+from embedrec.tables import DataConfig, Tables, read_tables
+
+DEMO = "demo"
+MIN_PURCHASES = 1000
+"""With fewer purchases before the test there is too little signal to fit embeddings."""
+MIN_RETURNING = 25
+"""At least this many customers must have bought twice, or little shows what follows a purchase."""
+
+
+@dataclass(frozen=True)
+class Shop:
+    """One shop, ready for fitting and measuring."""
+
+    tables: Tables
+    history: History
+    catalogue: Catalogue
+    split: Split
+    oracle: Path | None
+    """Where the best reachable figures lie; only a synthetic shop has them."""
+
+    @property
+    def too_little(self) -> str:
+        """Why a learned model cannot be trusted on this shop; empty where it can."""
+        past = self.history.users[self.history.times < self.split.test_from]
+        returning = int((np.bincount(past) >= 2).sum())
+        if len(past) < MIN_PURCHASES:
+            return f"{len(past):,} purchases before the test, about {MIN_PURCHASES:,} are needed to train embeddings"
+        if returning < MIN_RETURNING:
+            return f"{returning} customers with two purchases before the test, about {MIN_RETURNING} are needed"
+        return ""
+
+
+def open_shop(data: DataConfig, split: SplitConfig) -> Shop:
+    """Read the tables of a shop; the demo shop is made on first use.
+
+    Raises:
+        DataError: as `read_tables`, or all purchases carry one time.
+        ConfigError: the split's dates do not lie within the data.
+    """
+    oracle = Path(data.path) / ORACLE if data.path else None
+    if data.name == DEMO and oracle and not oracle.exists():
+        write_demo_shop(oracle.parent)
+    tables = read_tables(data)
+    history, catalogue = build_history(tables.customers, tables.products, tables.events)
+    windows = split_by_time(history.times, split)
+    return Shop(tables, history, catalogue, windows, oracle if oracle and oracle.exists() else None)

@@ -1,0 +1,189 @@
+"""What is known of customers as of one date: their behaviour, their taste, and each product they bought before.
+
+The same function serves training, evaluation and the page. It reads purchase lines strictly before `as_of`, so no
+later row can change a value. The one exception is named: undated page_views and time_spent totals are static.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from embedrec.features.history import DAY, Bools, Floats, History, Ints, Ragged
+from embedrec.features.products import Products
+from embedrec.features.schema import CLIP, REPEAT_HALF_LIVES
+
+RECENT = 28  # days
+YEAR = 365.25  # days
+
+
+@dataclass(frozen=True)
+class Customers:
+    """B customers as of one date. L purchase lines and P distinct bought products, customer by customer."""
+
+    as_of: int  # seconds
+    users: Ints  # [B] numbers in the History
+    row: Ints  # [B] rows of the embedding table, 0 = unknown to the model
+    numeric: Floats  # [B, F] standardised, NaN = missing; columns as in CUSTOMER_NUMERIC
+    category: Ints  # [B] favourite category row, 0 = none
+    price_bucket: Ints  # [B] usual price bucket, 0 = none
+    lines: Ragged  # positions of their L purchase lines in the History
+    line_items: Ints  # [L]
+    line_ages: Floats  # [L] days before as_of
+    bought: Ragged  # their P distinct items, ascending within a customer
+    repeat: Floats  # [P, R] features of (customer, bought product); columns as in REPEAT
+
+    @property
+    def size(self) -> int:
+        """Number of customers, B."""
+        return len(self.users)
+
+
+def raw_numeric(history: History, users: Ints, as_of: int, log_price: Floats, seasonal: bool) -> Floats:
+    """Return behaviour features of users[B] as of a date: [B, F], on log scales, NaN = missing."""
+    lines = history.lines(users, _start(history), as_of)
+    return _numeric(history, users, as_of, lines, log_price, seasonal)
+
+
+def describe_customers(
+    history: History,
+    users: Ints,
+    as_of: int,
+    products: Products,
+    *,
+    rows: Ints,
+    log_price: Floats,
+    price_edges: Floats,
+    mean: Floats,
+    std: Floats,
+    seasonal: bool,
+) -> Customers:
+    """Assemble the state of users[B] as of a date; `FeatureEncoder.customers` fills in what it fitted."""
+    size = len(users)
+    lines = history.lines(users, _start(history), as_of)
+    rows_of_lines, items = lines.rows, history.items[lines.values]
+    numeric = _numeric(history, users, as_of, lines, log_price, seasonal)
+    level = _mean_by_row(log_price[items], rows_of_lines, size)
+    bucket = np.where(np.isnan(level), 0, 1 + np.searchsorted(price_edges, level, side="right"))
+    bought, repeat = _repeat(history, lines, as_of, size, products)
+    return Customers(
+        as_of=as_of,
+        users=users,
+        row=rows,
+        numeric=np.clip((numeric - mean) / std, -CLIP, CLIP),
+        category=_favourite(products.category[items], rows_of_lines, size),
+        price_bucket=bucket.astype(np.int64),
+        lines=lines,
+        line_items=items,
+        line_ages=(as_of - history.times[lines.values]) / DAY,
+        bought=bought,
+        repeat=repeat,
+    )
+
+
+def _numeric(history: History, users: Ints, as_of: int, lines: Ragged, log_price: Floats, seasonal: bool) -> Floats:
+    size, rows = len(users), lines.rows
+    items, times = history.items[lines.values], history.times[lines.values]
+    count = np.diff(lines.offsets).astype(np.float64)
+    some = count > 0
+    spans = np.full((2, size), np.nan)  # days since the last and since the first purchase; lines are oldest first
+    spans[0, some] = (as_of - times[lines.offsets[1:][some] - 1]) / DAY
+    spans[1, some] = (as_of - times[lines.offsets[:-1][some]]) / DAY
+    recency, tenure = spans
+    days = np.bincount(rows[_changes(rows, times // DAY)], minlength=size)
+    gap = np.divide(tenure - recency, days - 1, out=np.full(size, np.nan), where=days > 1)
+    products = np.diff(history_pairs(rows, items, size, history.n_items).offsets)
+    recent = np.bincount(rows[times >= as_of - RECENT * DAY], minlength=size)
+    views, time_spent = _behaviour(history, users, as_of)
+    phase = 2 * np.pi * (as_of / DAY / YEAR % 1)
+    season = np.array([np.sin(phase), np.cos(phase)]) if seasonal else np.zeros(2)
+    columns = [
+        np.log1p(views),
+        np.log1p(time_spent),
+        np.log1p(count),
+        np.log1p(products),
+        np.log1p(days),
+        np.log1p(recent),
+        np.log1p(recency),
+        np.log1p(tenure),
+        np.log1p(gap),
+        np.log1p(_sum_by_row(history.spend[lines.values], rows, size)),
+        _mean_by_row(log_price[items], rows, size),
+        np.full(size, season[0]),
+        np.full(size, season[1]),
+    ]
+    return np.stack(columns, axis=1)
+
+
+def _behaviour(history: History, users: Ints, as_of: int) -> tuple[Floats, Floats]:
+    """Page views and time spent: dated rows before `as_of` where the shop gave them, else the undated totals."""
+    if not len(history.activity_times):
+        return history.total_views[users], history.total_time[users]
+    lines = history.activity(users, as_of)
+    spent = _sum_by_row(history.activity_seconds[lines.values], lines.rows, len(users))
+    return np.diff(lines.offsets).astype(np.float64), spent
+
+
+def _repeat(history: History, lines: Ragged, as_of: int, size: int, products: Products) -> tuple[Ragged, Floats]:
+    """Personal counts of each bought product: how often, how recently, and against its usual cycle."""
+    items, rows = history.items[lines.values], lines.rows
+    pair, position = np.unique(rows * history.n_items + items, return_inverse=True)
+    bought = pair % history.n_items
+    offsets = np.searchsorted(pair, np.arange(size + 1) * history.n_items)
+    ages = (as_of - history.times[lines.values]) / DAY
+    since = np.full(len(pair), np.inf)
+    np.minimum.at(since, position, ages)
+    decayed = [np.bincount(position, 0.5 ** (ages / half_life), minlength=len(pair)) for half_life in REPEAT_HALF_LIVES]
+    columns = [
+        np.log1p(np.bincount(position, minlength=len(pair))),
+        *(np.log1p(value) for value in decayed),
+        np.log1p(since),
+        np.log1p(since / products.gap[bought]),  # 0.7 = one usual gap ago
+        products.repeat_share[bought],
+    ]
+    return Ragged(offsets.astype(np.int64), bought), np.stack(columns, axis=1)
+
+
+def history_pairs(rows: Ints, items: Ints, size: int, n_items: int) -> Ragged:
+    """Return the distinct items of each row as offsets[size + 1] and item numbers."""
+    pair = np.unique(rows * n_items + items)
+    return Ragged(np.searchsorted(pair, np.arange(size + 1) * n_items).astype(np.int64), pair % n_items)
+
+
+def _favourite(categories: Ints, rows: Ints, size: int) -> Ints:
+    """The category bought most often; of equals the first in the vocabulary; 0 where none is known."""
+    known = categories > 0
+    width = int(categories.max(initial=0)) + 1
+    pair, counts = np.unique(rows[known] * width + categories[known], return_counts=True)
+    order = np.lexsort((-pair, counts))  # the last write wins: highest count, then lowest category
+    favourite = np.zeros(size, np.int64)
+    favourite[pair[order] // width] = pair[order] % width
+    return favourite
+
+
+def _changes(rows: Ints, values: Ints) -> Bools:
+    """Mark the first line of each run of equal (row, value); lines are sorted by both."""
+    first = np.ones(len(rows), bool)
+    first[1:] = (rows[1:] != rows[:-1]) | (values[1:] != values[:-1])
+    return first
+
+
+def _sum_by_row(values: Floats, rows: Ints, size: int) -> Floats:
+    """Sum the known values of each row; NaN where none is known."""
+    known = ~np.isnan(values)
+    total = np.bincount(rows[known], values[known], minlength=size)
+    summed: Floats = np.where(np.bincount(rows[known], minlength=size) > 0, total, np.nan)
+    return summed
+
+
+def _mean_by_row(values: Floats, rows: Ints, size: int) -> Floats:
+    known = ~np.isnan(values)
+    count = np.bincount(rows[known], minlength=size)
+    total = np.bincount(rows[known], values[known], minlength=size)
+    mean: Floats = np.divide(total, count, out=np.full(size, np.nan), where=count > 0)
+    return mean
+
+
+def _start(history: History) -> int:
+    return int(history.times.min(initial=0))

@@ -1,0 +1,78 @@
+"""`FeatureSchema`: everything the encoder learned from the training window, as plain data that a bundle can keep."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict
+
+CUSTOMER_NUMERIC = (
+    "page_views",
+    "time_spent",
+    "purchases",
+    "products",
+    "purchase_days",
+    "recent_purchases",
+    "recency",
+    "tenure",
+    "gap",
+    "spend",
+    "price_level",
+    "season_sin",
+    "season_cos",
+)
+PRODUCT_NUMERIC = ("price", "relative_price", "rating")
+POPULARITY_WINDOWS = (7, 28, 90)  # days
+PRODUCT_DYNAMIC = (
+    *(f"customers_{days}d" for days in POPULARITY_WINDOWS),
+    "customers",
+    "age",
+    "idle",
+    "repeat_share",
+)
+REPEAT_HALF_LIVES = (7, 30, 120)  # days
+CLIP = 5.0  # standard deviations: one absurd value must not drown the rest
+REPEAT = ("times", *(f"decayed_{days}d" for days in REPEAT_HALF_LIVES), "days_since", "cycle", "repeat_share")
+
+
+class Scale(BaseModel):
+    """Mean and standard deviation of one numeric feature over the training window."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    mean: float
+    std: float
+
+
+class FeatureSchema(BaseModel):
+    """Vocabularies and statistics fitted on the training window.
+
+    Row 0 of every vocabulary is the learned state "unknown or missing"; the first name has row 1.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    customers: tuple[str, ...]
+    """Customers with a purchase in training."""
+    products: tuple[str, ...]
+    """Products sold in training."""
+    categories: tuple[str, ...]
+    price_edges: tuple[float, ...]
+    """Inner borders of the log-price buckets; bucket 0 is a missing price."""
+    category_price: tuple[float, ...]
+    """Mean log-price per category row; entry 0 is the mean over all products."""
+    line_prices: dict[str, float]
+    """Median paid price of products for which the catalogue has none."""
+    scales: dict[str, Scale]
+    seasonal: bool
+    """Training covers more than a year, so that the time of year means something."""
+
+    def hash(self) -> str:
+        """SHA-256 of the schema's content."""
+        return hashlib.sha256(json.dumps(self.plain(), sort_keys=True).encode()).hexdigest()
+
+    def plain(self) -> dict[str, Any]:
+        """Return the schema as plain JSON data."""
+        return self.model_dump(mode="json")

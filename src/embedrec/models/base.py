@@ -1,0 +1,72 @@
+"""The one scoring contract: every model, learned or counted, answers through `Scorer`.
+
+Shapes: B customers, N products of the catalogue. Scores order products for one customer; they are not comparable
+between models.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import NamedTuple, Self
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from embedrec.features import Customers, Snapshot
+from embedrec.features.history import NEVER, Ints
+
+
+class Explanation(NamedTuple):
+    """Why one customer gets each of n products."""
+
+    parts: dict[str, Tensor]  # each [n]; they add up to the score
+    average: dict[str, float]  # the mean of each part over all N products
+    bought: Ints  # [P] products of the history
+    pull: Tensor  # [n, P] what each bought product adds to parts["history"]
+
+
+class Scorer(ABC):
+    """Scores products for customers, from the state of the shop at a date."""
+
+    snapshot_: Snapshot
+
+    def observe(self, snapshot: Snapshot) -> Self:
+        """Take the state of the shop from which to answer; learned weights stay as they are."""
+        self.snapshot_ = snapshot
+        return self
+
+    def fit(self, train: Snapshot) -> Self:
+        """Learn from everything before `train.as_of`. Models that only count have nothing more to learn."""
+        return self.observe(train)
+
+    @abstractmethod
+    def score_parts(self, customers: Customers) -> dict[str, Tensor]:
+        """Return named parts [B, N] (float64) that add up to the score."""
+
+    def score(self, users: Customers | Ints, items: Ints | None = None) -> Tensor:
+        """Return scores [B, N] of users for every product, or [B, len(items)] for the products asked."""
+        customers = users if isinstance(users, Customers) else self.snapshot_.customers(users)
+        total = torch.stack(list(self.score_parts(customers).values())).sum(0)
+        return total if items is None else total[:, torch.from_numpy(items)]
+
+    def explain(self, customer: Customers, items: Ints) -> Explanation:
+        """Take the scores of items[n] apart for one customer (B = 1)."""
+        parts = {name: part[0] for name, part in self.score_parts(customer).items()}
+        return Explanation(
+            parts={name: part[torch.from_numpy(items)] for name, part in parts.items()},
+            average={name: float(part.mean()) for name, part in parts.items()},
+            bought=np.empty(0, np.int64),
+            pull=torch.zeros(len(items), 0, dtype=torch.float64),
+        )
+
+    def similar(self, item: int) -> Tensor:
+        """[N]: how close products are to `item`; here the cosine of their sets of buyers before the date."""
+        snapshot = self.snapshot_
+        history, until = snapshot.history, snapshot.as_of
+        past = history.times < until
+        fans = np.unique(history.users[past & (history.items == item)])
+        shared = history.targets(fans, int(history.times.min()), until).values
+        together = np.bincount(shared, minlength=history.n_items)
+        buyers = history.distinct_customers(NEVER + 1, until)
+        return torch.from_numpy(together / np.sqrt(np.maximum(buyers, 1) * max(len(fans), 1)))

@@ -1,0 +1,1 @@
+"""Models that count and factorise; each one file, its config beside it."""

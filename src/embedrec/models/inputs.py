@@ -1,0 +1,64 @@
+"""Numpy states to the tensors a network reads. B customers, L purchase lines, P bought products, N products."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from embedrec.features import Customers, Products
+
+
+class ProductInputs(NamedTuple):
+    """All N products at a date."""
+
+    row: Tensor  # [N] int64
+    category: Tensor  # [N] int64
+    price_bucket: Tensor  # [N] int64
+    numeric: Tensor  # [N, 3] float, NaN = missing
+    dynamic: Tensor  # [N, D] float, NaN = missing
+
+
+class CustomerInputs(NamedTuple):
+    """B customers at a date."""
+
+    row: Tensor  # [B] int64
+    category: Tensor  # [B] int64
+    price_bucket: Tensor  # [B] int64
+    numeric: Tensor  # [B, F] float, NaN = missing
+    line_offsets: Tensor  # [B + 1] int64
+    line_items: Tensor  # [L] int64
+    line_ages: Tensor  # [L] float, days
+    bought_rows: Tensor  # [P] int64, customer of each bought product
+    bought_items: Tensor  # [P] int64
+    repeat: Tensor  # [P, R] float
+
+
+def product_inputs(products: Products, dtype: torch.dtype = torch.float32) -> ProductInputs:
+    """Convert the products of a snapshot."""
+    return ProductInputs(
+        torch.from_numpy(products.row),
+        torch.from_numpy(products.category),
+        torch.from_numpy(products.price_bucket),
+        torch.from_numpy(products.numeric).to(dtype),
+        torch.from_numpy(products.dynamic).to(dtype),
+    )
+
+
+def customer_inputs(customers: Customers, dtype: torch.dtype = torch.float32) -> CustomerInputs:
+    """Convert a batch of customers."""
+    bought_rows = np.ascontiguousarray(customers.bought.rows)
+    return CustomerInputs(
+        torch.from_numpy(customers.row),
+        torch.from_numpy(customers.category),
+        torch.from_numpy(customers.price_bucket),
+        torch.from_numpy(customers.numeric).to(dtype),
+        torch.from_numpy(customers.lines.offsets),
+        torch.from_numpy(customers.line_items),
+        torch.from_numpy(customers.line_ages).to(dtype),
+        torch.from_numpy(bought_rows),
+        torch.from_numpy(customers.bought.values),
+        torch.from_numpy(customers.repeat).to(dtype),
+    )

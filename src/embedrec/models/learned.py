@@ -1,0 +1,97 @@
+"""A trained two-tower network behind the scoring contract, with exact explanations.
+
+Scores are computed in float64 and rounded to float32: a customer alone and the same customer in a batch then get the
+same list to the last place, which float32 matrix products of different shapes do not grant.
+"""
+
+from __future__ import annotations
+
+import copy
+from typing import Self
+
+import torch
+from torch import Tensor
+
+from embedrec.features import Customers, Snapshot
+from embedrec.features.history import Ints
+from embedrec.models.base import Explanation, Scorer
+from embedrec.models.inputs import CustomerInputs, customer_inputs, product_inputs
+from embedrec.models.towers import CustomerParts
+from embedrec.models.two_tower import TwoTower
+
+
+class TwoTowerScorer(Scorer):
+    """Product vectors are computed once per `observe`; a customer then costs one matrix-vector product."""
+
+    def __init__(self, network: TwoTower) -> None:
+        self.network = copy.deepcopy(network).to("cpu").double().eval()
+
+    @torch.no_grad()
+    def observe(self, snapshot: Snapshot) -> Self:
+        """Compute all product vectors as of the date."""
+        inputs = product_inputs(snapshot.products, torch.float64)
+        self.every_ = every = torch.arange(len(inputs.row))
+        self.inputs_ = inputs
+        self.static_ = self.network.products.static(inputs, every)
+        self.vectors_ = self.network.products(inputs, every, self.static_)
+        self.popularity_ = self.network.popularity_part(inputs, every)
+        return super().observe(snapshot)
+
+    @torch.no_grad()
+    def score(self, users: Customers | Ints, items: Ints | None = None) -> Tensor:
+        """Return scores [B, N] or [B, len(items)], rounded to float32."""
+        inputs = self._inputs(users)
+        vector = self.network.norm(self._parts(inputs).total())
+        scores = self.network.answer_repeats(vector @ self.vectors_.T, inputs, self.inputs_, self.every_)
+        scores = (scores + self.popularity_).float()
+        return scores if items is None else scores[:, torch.from_numpy(items)]
+
+    @torch.no_grad()
+    def score_parts(self, customers: Customers) -> dict[str, Tensor]:
+        """Return the customer's parts, everybody's taste, repeat and popularity, each [B, N] float64."""
+        inputs = self._inputs(customers)
+        parts = self._parts(inputs)
+        total = parts.total()
+        named = {name: self._linear(part, total) @ self.vectors_.T for name, part in parts._asdict().items()}
+        blank = torch.zeros(customers.size, len(self.every_), dtype=torch.float64)
+        named["taste"] = (self.vectors_ @ self.network.norm.bias).expand_as(blank)
+        bought = (inputs.bought_rows, inputs.bought_items)
+        named = {name: part.index_put(bought, blank.new_zeros(())) for name, part in named.items()}
+        named["repeat"] = self.network.answer_repeats(blank, inputs, self.inputs_, self.every_)
+        named["popularity"] = self.popularity_.expand_as(blank)
+        return named
+
+    @torch.no_grad()
+    def explain(self, customer: Customers, items: Ints) -> Explanation:
+        """Take the scores of items[n] apart for one customer (B = 1)."""
+        assert customer.size == 1
+        inputs = self._inputs(customer)
+        total = self._parts(inputs).total()
+        asked = torch.from_numpy(items)
+        weights = self.network.customers.line_weights(inputs)
+        lines = self.network.customers.history(self.static_[inputs.line_items] * weights[:, None])  # [L, d]
+        bought = torch.from_numpy(customer.bought.values)
+        place = torch.searchsorted(bought, inputs.line_items)
+        by_product = lines.new_zeros(len(bought), lines.shape[1]).index_add_(0, place, lines)
+        pull = self._linear(by_product, total.expand_as(by_product)) @ self.vectors_[asked].T
+        pull[:, torch.isin(asked, bought)] = 0.0  # of a product bought before the repeat head speaks alone
+        return super().explain(customer, items)._replace(bought=customer.bought.values, pull=pull.T)
+
+    def similar(self, item: int) -> Tensor:
+        """[N]: cosine of the product vectors without their sales: what a product is, not how it sells."""
+        unit = torch.nn.functional.normalize(self.static_, dim=1)
+        return unit @ unit[item]
+
+    def _inputs(self, users: Customers | Ints) -> CustomerInputs:
+        customers = users if isinstance(users, Customers) else self.snapshot_.customers(users)
+        return customer_inputs(customers, torch.float64)
+
+    def _parts(self, inputs: CustomerInputs) -> CustomerParts:
+        parts: CustomerParts = self.network.customers(inputs, self.static_, inputs.line_items)
+        return parts
+
+    def _linear(self, part: Tensor, total: Tensor) -> Tensor:
+        """LayerNorm of `total` is linear in its summands once mean and spread are known: the share of `part`."""
+        norm = self.network.norm
+        spread = torch.sqrt(total.var(dim=-1, unbiased=False, keepdim=True) + norm.eps)
+        return (part - part.mean(dim=-1, keepdim=True)) / spread * norm.weight

@@ -1,0 +1,137 @@
+"""The two towers: each a sum of embeddings, so that a score can be taken apart exactly.
+
+Legend: B customers, N products, n of them asked for, L purchase lines, d dimensions.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from embedrec.features import FeatureSchema
+from embedrec.features.schema import CUSTOMER_NUMERIC, PRODUCT_DYNAMIC, PRODUCT_NUMERIC
+from embedrec.models.inputs import CustomerInputs, ProductInputs
+
+INIT = 0.1  # standard deviation of fresh embeddings
+
+
+def embedding(rows: int, dim: int) -> nn.Embedding:
+    """Make a table of `rows` names plus row 0, the learned state "unknown or missing"."""
+    table = nn.Embedding(rows + 1, dim)
+    nn.init.normal_(table.weight, std=INIT)
+    return table
+
+
+class Numeric(nn.Module):
+    """values[*, F] → [*, d]: a linear map in which every missing value has a learned vector of its own."""
+
+    def __init__(self, features: int, dim: int) -> None:
+        super().__init__()
+        self.linear = nn.Linear(2 * features, dim)
+
+    def forward(self, values: Tensor) -> Tensor:
+        """Replace NaN by its learned state and map."""
+        missing = torch.isnan(values)
+        known = torch.where(missing, torch.zeros_like(values), values)
+        mapped: Tensor = self.linear(torch.cat([known, missing.to(values.dtype)], dim=-1))
+        return mapped
+
+
+class ProductTower(nn.Module):
+    """products[n] → vectors [n, d]: id + category + price bucket + numbers, and how the product sells of late."""
+
+    def __init__(self, schema: FeatureSchema, dim: int, id_dropout: float) -> None:
+        super().__init__()
+        self.id = embedding(len(schema.products), dim)
+        self.category = embedding(len(schema.categories), dim)
+        self.price = embedding(len(schema.price_edges) + 1, dim)
+        self.numeric = Numeric(len(PRODUCT_NUMERIC), dim)
+        self.sales = Numeric(len(PRODUCT_DYNAMIC), dim)
+        self.id_dropout = id_dropout
+
+    def static(self, products: ProductInputs, items: Tensor) -> Tensor:
+        """Return what a product is, without how it sells: [n, d]."""
+        row = drop_ids(products.row[items], self.id_dropout, self.training)
+        numeric: Tensor = self.numeric(products.numeric[items])
+        category, price = self.category(products.category[items]), self.price(products.price_bucket[items])
+        static: Tensor = self.id(row) + category + price + numeric
+        return static
+
+    def forward(self, products: ProductInputs, items: Tensor, static: Tensor) -> Tensor:
+        """Add the sales state to `static` [n, d]: the vectors that customers are multiplied with."""
+        vectors: Tensor = static + self.sales(products.dynamic[items])
+        return vectors
+
+
+class CustomerParts(NamedTuple):
+    """What a customer vector is the sum of, each [B, d]."""
+
+    identity: Tensor
+    activity: Tensor
+    category: Tensor
+    price: Tensor
+    history: Tensor
+
+    def total(self) -> Tensor:
+        """[B, d]: the customer vector before its LayerNorm."""
+        return self.identity + self.activity + self.category + self.price + self.history
+
+
+class CustomerTower(nn.Module):
+    """customers[B] → parts [B, d]: id, activity, favourite category, usual price, decayed mean of bought products."""
+
+    def __init__(
+        self, schema: FeatureSchema, dim: int, id_dropout: float, history_dropout: float, half_life: float
+    ) -> None:
+        super().__init__()
+        self.id = embedding(len(schema.customers), dim)
+        self.category = embedding(len(schema.categories), dim)
+        self.price = embedding(len(schema.price_edges) + 1, dim)
+        self.numeric = nn.Sequential(Numeric(len(CUSTOMER_NUMERIC), dim), nn.SiLU(), nn.Linear(dim, dim))
+        self.history = nn.Linear(dim, dim, bias=False)
+        self.id_dropout = id_dropout
+        self.history_dropout = history_dropout
+        self.half_life = half_life
+
+    def forward(self, customers: CustomerInputs, line_vectors: Tensor, line_positions: Tensor) -> CustomerParts:
+        """Return the parts; line l bought the product with vector `line_vectors[line_positions[l]]`."""
+        row = drop_ids(customers.row, self.id_dropout, self.training)
+        weights = self.line_weights(customers)
+        mean = F.embedding_bag(
+            line_positions,
+            line_vectors,
+            customers.line_offsets,
+            mode="sum",
+            per_sample_weights=weights,
+            include_last_offset=True,
+        )
+        return CustomerParts(
+            identity=self.id(row),
+            activity=self.numeric(customers.numeric),
+            category=self.category(customers.category),
+            price=self.price(customers.price_bucket),
+            history=self.history(mean),
+        )
+
+    def line_weights(self, customers: CustomerInputs) -> Tensor:
+        """[L]: weight of each purchase line, 0.5^(age / half-life), adding up to 1 for each customer."""
+        lengths = customers.line_offsets.diff()
+        rows = torch.repeat_interleave(torch.arange(len(lengths), device=lengths.device), lengths)
+        # measured from the customer's youngest line, so that long absences do not underflow; it cancels in the mean
+        youngest = customers.line_ages[(customers.line_offsets[1:] - 1).clamp(min=0)[rows]]
+        weights = torch.exp2((youngest - customers.line_ages) / self.half_life)
+        if self.training and self.history_dropout:
+            weights = weights * (torch.rand_like(weights) >= self.history_dropout)
+        total = weights.new_zeros(len(lengths)).index_add_(0, rows, weights)
+        return weights / total.clamp(min=1e-12)[rows]
+
+
+def drop_ids(rows: Tensor, rate: float, training: bool) -> Tensor:
+    """Send a share of rows to row 0 while training, so that row 0 learns what to say of the unknown."""
+    if not training or not rate:
+        return rows
+    keep = torch.rand(rows.shape, device=rows.device) >= rate
+    return rows * keep

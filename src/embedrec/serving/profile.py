@@ -1,0 +1,108 @@
+"""What a reader wants to know of a customer and of the model, as plain values."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date
+
+import numpy as np
+import pandas as pd
+
+from embedrec.bundle import Manifest
+from embedrec.features import Snapshot
+
+FAVOURITES = 3  # categories named in a portrait
+
+
+@dataclass(frozen=True)
+class CustomerProfile:
+    """A customer as of the date of the Recommender. Money in the shop's currency, None = not known."""
+
+    customer_id: str
+    page_views: float | None
+    time_spent: float | None
+    purchases: int
+    products: int
+    first_purchase: date | None
+    last_purchase: date | None
+    spend: float | None
+    favourite_categories: list[str]
+    usual_price: float | None
+
+
+@dataclass(frozen=True)
+class ModelInfo:
+    """What answers: the model, the data it saw, and how far to trust it."""
+
+    id: str
+    model: str
+    data_name: str
+    data_from: date
+    data_until: date
+    verdict: str
+    synthetic: bool
+    fallback_from: str | None
+    beaten_by: str | None
+    repeat_share: float | None
+    customers: int
+    products: int
+
+
+def describe(snapshot: Snapshot, user: int) -> CustomerProfile:
+    """Draw the portrait of one customer from what is known before the snapshot's date."""
+    history, encoder = snapshot.history, snapshot.encoder
+    lines = history.lines(np.array([user]), int(history.times.min()), snapshot.as_of).values
+    items = history.items[lines]
+    categories = [name for name in encoder.catalogue.category[items] if name is not None]
+    counts = pd.Series(categories, dtype="object").value_counts()
+    favourites = sorted(counts.index, key=lambda name: (-counts[name], name))[:FAVOURITES]
+    if len(history.activity_times):
+        activity = history.activity(np.array([user]), snapshot.as_of).values
+        views, spent = float(len(activity)), _total(history.activity_seconds[activity])
+    else:
+        views, spent = history.total_views[user], history.total_time[user]
+    prices = encoder.price[items]
+    return CustomerProfile(
+        customer_id=str(history.customer_ids[user]),
+        page_views=_known(views),
+        time_spent=_known(spent),
+        purchases=len(lines),
+        products=len(np.unique(items)),
+        first_purchase=to_date(history.times[lines[0]]) if len(lines) else None,
+        last_purchase=to_date(history.times[lines[-1]]) if len(lines) else None,
+        spend=_known(_total(history.spend[lines])),
+        favourite_categories=[str(name) for name in favourites],
+        usual_price=_known(float(np.nanmedian(prices)) if (~np.isnan(prices)).any() else np.nan),
+    )
+
+
+def model_info(manifest: Manifest, snapshot: Snapshot) -> ModelInfo:
+    """Summarise the manifest of a bundle."""
+    data = manifest.data
+    return ModelInfo(
+        id=manifest.id,
+        model=manifest.model.name,
+        data_name=data["name"],
+        data_from=pd.Timestamp(data["from"]).date(),
+        data_until=pd.Timestamp(data["until"]).date(),
+        verdict=manifest.verdict,
+        synthetic=data["synthetic"],
+        fallback_from=manifest.fallback_from,
+        beaten_by=manifest.beaten_by,
+        repeat_share=data["repeat_share"],
+        customers=snapshot.history.n_users,
+        products=int(snapshot.products.candidates.sum()),
+    )
+
+
+def to_date(time: int) -> date:
+    """Convert seconds since 1970 to a date."""
+    return pd.Timestamp(int(time), unit="s").date()
+
+
+def _known(value: float) -> float | None:
+    return None if np.isnan(value) else float(value)
+
+
+def _total(values: np.ndarray) -> float:
+    return float(np.nansum(values)) if (~np.isnan(values)).any() else float("nan")

@@ -1,0 +1,265 @@
+"""`Recommender`: load a bundle, ask with real ids, get a table that people can read.
+
+It ranks with the same `ranking.top_k`, the same features and the same weights as the evaluation did; loaded with
+`as_of` = the test cutoff it gives the very lists that were measured.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import Tensor
+
+from embedrec.bundle import Bundle, read_bundle
+from embedrec.columns import (
+    CATEGORY,
+    PRICE,
+    PRODUCT,
+    RANK,
+    RATING,
+    REASON,
+    RECOMMENDATION,
+    SCORE,
+    TIME,
+    TITLE,
+)
+from embedrec.errors import BundleError, RequestError, nearest
+from embedrec.features import Customers, FeatureEncoder, build_history
+from embedrec.features.history import NEVER, Ints
+from embedrec.models import Scorer, TwoTowerConfig, TwoTowerScorer
+from embedrec.models.classic.popularity import PopularityRecentConfig
+from embedrec.ranking import top_k
+from embedrec.serving.profile import CustomerProfile, ModelInfo, describe, model_info
+from embedrec.serving.reasons import POPULAR, reasons
+from embedrec.serving.requests import check_amount, check_id, check_k, check_price
+from embedrec.splits import parse_date
+
+COLD_START = "cold_start"
+Price = Sequence[float]
+
+
+class Recommender:
+    """Answers for one bundle as of one date; make it with `load`."""
+
+    def __init__(self, bundle: Bundle, as_of: int | None = None) -> None:
+        history, catalogue = build_history(*(bundle.frames[name] for name in ("customers", "products", "events")))
+        encoder = FeatureEncoder(bundle.schema, history, catalogue)
+        self._snapshot = encoder.at(history.end if as_of is None else as_of)
+        self._scorer = _scorer(bundle).observe(self._snapshot)
+        self._popular = PopularityRecentConfig().build(bundle.schema).observe(self._snapshot)
+        self._candidates = torch.from_numpy(self._snapshot.products.candidates)
+        self._frames = bundle.frames
+        self.info: ModelInfo = model_info(bundle.manifest, self._snapshot)
+
+    @classmethod
+    def load(cls, path: str | Path, as_of: str | None = None) -> Recommender:
+        """Read and verify a bundle and rebuild the shop as of a date (the end of its data without one).
+
+        Raises:
+            BundleError: a file is missing, damaged or of another format, or the weights do not fit.
+            ConfigError: `as_of` is not a date.
+        """
+        return cls(read_bundle(Path(path)), None if as_of is None else parse_date("as_of", as_of))
+
+    def recommend(
+        self,
+        customer_id: str,
+        k: int = 10,
+        *,
+        exclude_bought: bool = False,
+        categories: Iterable[str] | None = None,
+        price: Price | None = None,
+    ) -> pd.DataFrame:
+        """Return the k products a customer is most likely to buy next.
+
+        An unknown customer, or one who has not bought yet, gets what is popular now; `attrs["cold_start"]` says so.
+
+        Args:
+            customer_id: text id as the shop writes it.
+            k: 1 to 1000; a smaller catalogue or filter gives a shorter list.
+            exclude_bought: leave out what the customer bought before.
+            categories: only these; None or none given = all.
+            price: (lowest, highest), inclusive; products without a price are then left out.
+
+        Returns:
+            rank, product_id, category, price, rating, score, reason; best first.
+
+        Raises:
+            RequestError: an argument is malformed or names an unknown category.
+        """
+        allowed = self._allowed(categories, price)
+        k, customer_id = check_k(k), check_id("customer_id", customer_id)
+        user = self._user(customer_id)
+        customer = None if user is None else self._snapshot.customers(np.array([user]))
+        return self._answer(customer, k, exclude_bought, allowed)
+
+    def recommend_new(
+        self,
+        history: Iterable[str] = (),
+        page_views: float | None = None,
+        time_spent: float | None = None,
+        k: int = 10,
+        *,
+        exclude_bought: bool = False,
+        categories: Iterable[str] | None = None,
+        price: Price | None = None,
+    ) -> pd.DataFrame:
+        """Recommend to somebody the shop has never seen, from a basket and a few totals.
+
+        With an empty basket the answer is what is popular now, marked as a cold start.
+
+        Raises:
+            RequestError: as `recommend`, or the basket names an unknown product.
+        """
+        allowed = self._allowed(categories, price)
+        items = np.unique(np.array([self._item("history", product) for product in history], np.int64))
+        views, spent = check_amount("page_views", page_views), check_amount("time_spent", time_spent)
+        k = check_k(k)
+        customer = self._snapshot.encoder.newcomer(items, self._snapshot.products, views, spent)
+        return self._answer(customer, k, exclude_bought, allowed)
+
+    def similar(self, product_id: str, k: int = 10) -> pd.DataFrame:
+        """Return the k products closest to one, in the same columns as `recommend`.
+
+        Raises:
+            RequestError: k is out of range or the product is unknown.
+        """
+        item, k = self._item("product_id", product_id), check_k(k)
+        closeness = self._scorer.similar(item).masked_fill(~self._candidates, -torch.inf)
+        closeness[item] = -torch.inf
+        items, scores = self._best(closeness, k)
+        same = self._snapshot.products.category[items] == self._snapshot.products.category[item]
+        named = self._snapshot.products.category[item] > 0
+        words = [
+            "Same category, liked by similar customers" if one and named else "Liked by similar customers"
+            for one in same
+        ]
+        return self._table(items, scores, words)
+
+    def customer(self, customer_id: str) -> CustomerProfile | None:
+        """Return the portrait of a customer, None if the shop does not know the id."""
+        user = self._user(check_id("customer_id", customer_id))
+        return None if user is None else describe(self._snapshot, user)
+
+    def purchases(self, customer_id: str) -> pd.DataFrame:
+        """Return what a customer bought before the date, newest first."""
+        user = self._user(check_id("customer_id", customer_id))
+        history = self._snapshot.history
+        none = np.empty(0, np.int64)
+        lines = none if user is None else history.lines(np.array([user]), NEVER, self._snapshot.as_of).values[::-1]
+        items = history.items[lines]
+        return pd.DataFrame({TIME: pd.to_datetime(history.times[lines], unit="s"), **self._product_columns(items)})[
+            [TIME, PRODUCT, TITLE, CATEGORY, PRICE]
+        ]
+
+    @cached_property
+    def customer_ids(self) -> Sequence[str]:
+        """Customers with at least one purchase, sorted."""
+        history = self._snapshot.history
+        return [str(history.customer_ids[user]) for user in history.buyers(NEVER, self._snapshot.as_of)]
+
+    @cached_property
+    def product_ids(self) -> Sequence[str]:
+        """Products that may be recommended, sorted."""
+        return [str(one) for one in self._snapshot.history.product_ids[self._snapshot.products.candidates]]
+
+    @cached_property
+    def categories(self) -> Sequence[str]:
+        """Categories of the catalogue, sorted."""
+        return sorted({str(name) for name in self._snapshot.encoder.catalogue.category if name is not None})
+
+    @cached_property
+    def price_range(self) -> tuple[float, float] | None:
+        """Lowest and highest price of the catalogue, None where no price is known."""
+        prices = self._snapshot.encoder.price
+        return (float(np.nanmin(prices)), float(np.nanmax(prices))) if (~np.isnan(prices)).any() else None
+
+    @cached_property
+    def titles(self) -> Mapping[str, str]:
+        """Titles of products where the shop gave one."""
+        catalogue, ids = self._snapshot.encoder.catalogue, self._snapshot.history.product_ids
+        return {str(one): str(title) for one, title in zip(ids, catalogue.title, strict=True) if title is not None}
+
+    def _answer(self, customer: Customers | None, k: int, exclude_bought: bool, allowed: Tensor) -> pd.DataFrame:
+        cold = customer is None or not len(customer.line_items)
+        if customer is None or cold:
+            items, scores = self._best(torch.from_numpy(self._popular.score_).masked_fill(~allowed, -torch.inf), k)
+            table = self._table(items, scores, [POPULAR] * len(items))
+        else:
+            if exclude_bought:
+                allowed = allowed.clone()
+                allowed[torch.from_numpy(customer.bought.values)] = False
+            items, scores = self._best(self._scorer.score(customer)[0].masked_fill(~allowed, -torch.inf), k)
+            table = self._table(items, scores, reasons(self._scorer, self._snapshot, customer, items, self._names))
+        table.attrs[COLD_START] = cold
+        return table
+
+    def _best(self, scores: Tensor, k: int) -> tuple[Ints, Tensor]:
+        best = top_k(scores[None], k)
+        filled = best.items[0] >= 0
+        return best.items[0][filled].numpy(), best.scores[0][filled]
+
+    def _table(self, items: Ints, scores: Tensor, words: list[str]) -> pd.DataFrame:
+        columns = {
+            RANK: np.arange(1, len(items) + 1),
+            **self._product_columns(items),
+            SCORE: scores.numpy().astype(np.float64),
+            REASON: pd.Series(words, dtype="object"),
+        }
+        return pd.DataFrame(columns)[list(RECOMMENDATION)]
+
+    def _product_columns(self, items: Ints) -> dict[str, object]:
+        catalogue = self._snapshot.encoder.catalogue
+        return {
+            PRODUCT: self._snapshot.history.product_ids[items].to_numpy(object),
+            TITLE: catalogue.title[items],
+            CATEGORY: catalogue.category[items],
+            PRICE: self._snapshot.encoder.price[items],
+            RATING: catalogue.rating[items],
+        }
+
+    @cached_property
+    def _names(self) -> Sequence[str]:
+        return [self.titles.get(str(one), str(one)) for one in self._snapshot.history.product_ids]
+
+    def _allowed(self, categories: Iterable[str] | None, price: Price | None) -> Tensor:
+        """[N] candidates that pass the filters."""
+        allowed = self._snapshot.products.candidates.copy()
+        wanted = set(categories or ())
+        if unknown := sorted(str(name) for name in wanted - set(self.categories)):
+            raise RequestError("categories", f"no such category{nearest(unknown[0], self.categories)}")
+        if wanted:
+            allowed &= np.isin(self._snapshot.encoder.catalogue.category.astype(str), sorted(wanted))
+        if (limits := check_price(price)) is not None:
+            prices = self._snapshot.encoder.price
+            allowed &= (prices >= limits[0]) & (prices <= limits[1])
+        return torch.from_numpy(allowed)
+
+    def _user(self, customer_id: str) -> int | None:
+        place = self._snapshot.history.customer_ids.get_indexer(pd.Index([customer_id]))[0]
+        return None if place < 0 else int(place)
+
+    def _item(self, field: str, product_id: str) -> int:
+        place = int(self._snapshot.history.product_ids.get_indexer(pd.Index([check_id(field, product_id)]))[0])
+        if place < 0 or not self._snapshot.products.candidates[place]:
+            raise RequestError(field, "no such product")
+        return place
+
+
+def _scorer(bundle: Bundle) -> Scorer:
+    config = bundle.manifest.model
+    if not isinstance(config, TwoTowerConfig):
+        return config.build(bundle.schema)
+    network = config.build(bundle.schema)
+    try:
+        network.load_state_dict(bundle.weights)
+    except RuntimeError as error:
+        raise BundleError("model.safetensors does not fit the schema of its bundle; export the bundle again") from error
+    if not all(bool(torch.isfinite(value).all()) for value in bundle.weights.values()):
+        raise BundleError("model.safetensors holds values that are not finite; train again")
+    return TwoTowerScorer(network)

@@ -1,0 +1,52 @@
+"""Checks of what a caller asks for; every refusal names the argument."""
+
+from __future__ import annotations
+
+import math
+import unicodedata
+from collections.abc import Sequence
+
+from embedrec.errors import RequestError, quoted
+
+MAX_K = 1000
+MAX_ID = 256  # characters
+
+
+def check_k(k: int) -> int:
+    """Return k if it is a whole number from 1 to 1000."""
+    if isinstance(k, bool) or not isinstance(k, int) or not 1 <= k <= MAX_K:
+        raise RequestError("k", f"wanted a whole number from 1 to {MAX_K}, got {quoted(k)}")
+    return k
+
+
+def check_id(field: str, value: str) -> str:
+    """Return a text id if it could be one: 1 to 256 printable characters, not blank."""
+    if not isinstance(value, str):
+        raise RequestError(field, f"wanted a text id, got {type(value).__name__}")
+    if not value.strip() or len(value) > MAX_ID:
+        raise RequestError(field, f"wanted an id of 1 to {MAX_ID} characters")
+    if any(unicodedata.category(sign) in ("Cc", "Cs") for sign in value):
+        raise RequestError(field, "an id holds no control characters")
+    return value.strip()
+
+
+def check_price(price: Sequence[float] | None) -> tuple[float, float] | None:
+    """Return (lowest, highest) price, both inclusive, or None for no limit."""
+    if price is None:
+        return None
+    try:
+        low, high = (float(bound) for bound in price)
+    except (TypeError, ValueError, OverflowError):
+        raise RequestError("price", "wanted two numbers: lowest and highest") from None
+    if not (math.isfinite(low) and math.isfinite(high) and 0 <= low <= high):
+        raise RequestError("price", "wanted two numbers, lowest first, neither negative nor infinite")
+    return low, high
+
+
+def check_amount(field: str, value: float | None) -> float:
+    """Return a count or duration, NaN where it is not known."""
+    if value is None:
+        return math.nan
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 1e12:
+        raise RequestError(field, f"wanted a number from 0 to 1e12, got {quoted(value)}")
+    return float(value)

@@ -1,0 +1,154 @@
+"""Dates as shops write them, by a vote of the column where day and month could be either."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from embedrec.errors import DataError, quoted
+from embedrec.tables.distinct import by_distinct, spread, text_matches
+from embedrec.tables.numbers import MISSING
+
+FIRST_YEAR, LAST_YEAR = 1995, 2099  # outside lie typing errors and defaults such as 1970-01-01
+
+_ISO = (
+    r"[0-9]{4}-[0-9]{2}-[0-9]{2}"
+    r"(?:[T ][0-9]{2}:[0-9]{2}(?::[0-9]{2}(?:\.[0-9]+)?)?(?: ?(?:Z|UTC|[+-][0-9]{2}:?[0-9]{2}))?)?"
+)
+_CLOCK = (
+    r"(?:[T ,]+(?P<hour>\d{1,2}):(?P<minute>\d{2})(?::(?P<second>\d{2})(?:\.\d+)?)?"
+    r"(?: ?(?P<half>[AaPp])\.?[Mm]\.?)?)?$"
+)
+_YEAR_FIRST = r"^(?!\d{5,7}$)(?P<year>\d{4})(?P<sign>[-/.]?)(?P<month>\d{1,2})(?P=sign)(?P<day>\d{1,2})" + _CLOCK
+_YEAR_LAST = r"^(?P<one>\d{1,2})(?P<sign>[-/.])(?P<two>\d{1,2})(?P=sign)(?P<year>\d{4}|\d{2})" + _CLOCK
+_DAY_NAME = r"^(?P<day>\d{1,2})[ -](?P<name>[A-Za-z]{3,9})\.?[ ,-]+(?P<year>\d{4})" + _CLOCK
+_NAME_DAY = r"^(?P<name>[A-Za-z]{3,9})\.? (?P<day>\d{1,2}),? (?P<year>\d{4})" + _CLOCK
+_MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
+
+# Seconds since 1970 have 9 or 10 digits in our range, milliseconds 12 or 13, and so on.
+_EPOCH_UNITS = ((1e8, 1e11, 1.0), (1e11, 1e14, 1e3), (1e14, 1e17, 1e6), (1e17, 1e20, 1e9))
+
+
+@dataclass(frozen=True)
+class Dates:
+    """One moment a row.
+
+    values   datetime64[s], in UTC where a zone was given; NaT where there is none
+    reasons  why a row has none, '' where it has one
+    notes    forms that were read, for the report
+    """
+
+    values: pd.Series
+    reasons: pd.Series
+    notes: tuple[str, ...]
+
+
+def parse_dates(cells: pd.Series, where: str) -> Dates:
+    """Read ISO dates, day-month-year in either order, month names, and epochs; `where` names file and column.
+
+    Raises DataError where no cell tells day and month apart.
+    """
+    codes, distinct = by_distinct(cells)
+    notes: list[str] = []
+    missing = distinct.isna().to_numpy()
+    if distinct.dtype.kind == "M":
+        values = distinct.dt.floor("s")
+    elif distinct.dtype.kind == "f":
+        values = _from_epoch(distinct.to_numpy(), notes)
+    else:
+        text = distinct.str.strip()
+        missing = text.str.lower().isin(MISSING).to_numpy()
+        values = _from_text(text, np.bincount(codes, minlength=len(text)), where, notes)
+    values = values.astype("datetime64[s]").reset_index(drop=True)
+    reasons = pd.Series("", index=values.index, dtype="str")
+    reasons[values.isna()] = "is not a date"
+    reasons[missing] = "is missing"
+    outside = values.notna() & ~values.dt.year.between(FIRST_YEAR, LAST_YEAR)
+    reasons[outside] = f"lies outside {FIRST_YEAR}–{LAST_YEAR}"
+    values = values.mask(outside)
+    return Dates(spread(values, codes), spread(reasons, codes), tuple(notes))
+
+
+def _from_epoch(seconds: np.ndarray, notes: list[str]) -> pd.Series:
+    """Read seconds, milli-, micro- or nanoseconds since 1970, told apart by their magnitude."""
+    whole = np.full(len(seconds), np.nan)
+    for low, high, unit in _EPOCH_UNITS:
+        fits = (seconds >= low) & (seconds < high)
+        whole[fits] = np.floor(seconds[fits] / unit)
+    if np.isfinite(whole).any():
+        notes.append("dates read as time since 1970-01-01 UTC")
+    filled = np.where(np.isfinite(whole), whole, 0).astype("int64").astype("datetime64[s]")
+    return pd.Series(filled).mask(~np.isfinite(whole))
+
+
+def _from_text(text: pd.Series, weights: np.ndarray, where: str, notes: list[str]) -> pd.Series:
+    values = pd.Series(np.full(len(text), "NaT", dtype="datetime64[s]"))
+    iso = text_matches(text, _ISO)
+    if iso.any():
+        stamps = pd.to_datetime(text[iso], format="ISO8601", utc=True, errors="coerce")
+        values[iso] = stamps.dt.tz_localize(None).dt.floor("s").astype("datetime64[s]")
+        if text[iso].str.contains(r"(?:Z|UTC|:[0-9]{2} ?[+-][0-9:]+)$").any():
+            notes.append("times with a zone converted to UTC")
+    epoch = text_matches(text, r"[0-9]{9,20}(?:\.[0-9]+)?")
+    if epoch.any():
+        values[epoch] = _from_epoch(text[epoch].astype("float64").to_numpy(), notes).to_numpy()
+    rest = text[~iso & ~epoch]
+    if rest.empty:
+        return values
+    for pattern in (_YEAR_FIRST, _DAY_NAME, _NAME_DAY):
+        parts = rest.str.extract(pattern)
+        parts = parts[parts["year"].notna()]
+        if len(parts):
+            values[parts.index] = _moment(parts).to_numpy()
+    parts = rest.str.extract(_YEAR_LAST)
+    parts = parts[parts["year"].notna()]
+    if len(parts):
+        values[parts.index] = _moment(_day_and_month(parts, weights, text, where, notes)).to_numpy()
+    return values
+
+
+def _day_and_month(
+    parts: pd.DataFrame, weights: np.ndarray, text: pd.Series, where: str, notes: list[str]
+) -> pd.DataFrame:
+    """Vote whether the first number is the day: a first above 12 says yes, a second above 12 says no."""
+    first, second = parts["one"].astype(int), parts["two"].astype(int)
+    weight = weights[parts.index]
+    day_first = int(weight[((first > 12) | (parts["sign"] == ".")).to_numpy()].sum())
+    month_first = int(weight[((second > 12) & (parts["sign"] != ".")).to_numpy()].sum())
+    if day_first == month_first and (first != second).any():
+        example = text[parts.index[(first != second).to_numpy()][0]]
+        raise DataError(
+            f"{where}: {quoted(example)} may be day/month or month/day and no other date decides it: "
+            "write dates as YYYY-MM-DD"
+        )
+    notes.append(f"dates read as {'day/month/year' if day_first >= month_first else 'month/day/year'}")
+    day, month = ("one", "two") if day_first >= month_first else ("two", "one")
+    return parts.rename(columns={day: "day", month: "month"})
+
+
+def _moment(parts: pd.DataFrame) -> pd.Series:
+    """Put the parts of a date together; NaT for days and hours that do not exist."""
+
+    def number(name: str) -> np.ndarray:
+        return pd.to_numeric(parts[name], errors="coerce").fillna(0).to_numpy(dtype="int64")
+
+    year, day = number("year"), number("day")
+    year = np.where(year < 100, year + 2000, year)
+    if "month" in parts:
+        month = number("month")
+    else:
+        names = parts["name"].str.lower().str[:3]
+        month = names.map({name: number + 1 for number, name in enumerate(_MONTHS)}).fillna(0).to_numpy(dtype="int64")
+    hour, minute, second = number("hour"), number("minute"), number("second")
+    half = parts["half"].str.lower().fillna("").to_numpy(dtype=object)
+    valid = (hour < 24) & (minute < 60) & (second < 60)
+    valid &= (half == "") | ((hour >= 1) & (hour <= 12))
+    hour = np.where(half == "", hour, hour % 12 + 12 * (half == "p"))
+    valid &= (month >= 1) & (month <= 12) & (day >= 1)
+    start = ((year - 1970) * 12 + np.where(valid, month, 1) - 1).astype("datetime64[M]")
+    date = start.astype("datetime64[D]") + (day - 1)
+    valid &= date.astype("datetime64[M]") == start
+    moment = date.astype("datetime64[s]") + hour * 3600 + minute * 60 + second
+    return pd.Series(np.where(valid, moment, np.datetime64("NaT", "s")), index=parts.index)

@@ -1,0 +1,61 @@
+"""Product details and customer totals: tables with one row for each id."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from embedrec.columns import CUSTOMER, DETAILS, INTERACTIONS, PAGE_VIEWS, PRODUCT, TIME_SPENT
+from embedrec.tables.config import ColumnsConfig
+from embedrec.tables.headers import find_columns, listing
+from embedrec.tables.ledger import Ledger
+from embedrec.tables.raw import RawTable
+from embedrec.tables.values import (
+    PRODUCT_ATTRIBUTES,
+    empty_rows,
+    id_column,
+    number_column,
+    product_attributes,
+)
+
+
+def read_products(raw: RawTable, config: ColumnsConfig) -> tuple[pd.DataFrame, Ledger]:
+    """Read product details: product_id, title, category, price, rating, sorted by product_id."""
+    ledger, columns = _open(DETAILS, raw, (PRODUCT, *PRODUCT_ATTRIBUTES), PRODUCT, config)
+    products = id_column(ledger, columns[PRODUCT])
+    ledger.quarantine(products.isna().to_numpy(), columns[PRODUCT], "is missing")
+    table = pd.concat([products.rename(PRODUCT), product_attributes(ledger, columns)], axis=1)
+    return _one_row_each(table, PRODUCT, ledger), ledger
+
+
+def read_customers(raw: RawTable, config: ColumnsConfig) -> tuple[pd.DataFrame, Ledger]:
+    """Read customer totals: customer_id, page_views, time_spent, sorted by customer_id."""
+    ledger, columns = _open(INTERACTIONS, raw, (CUSTOMER, PAGE_VIEWS, TIME_SPENT), CUSTOMER, config)
+    customers = id_column(ledger, columns[CUSTOMER])
+    ledger.quarantine(customers.isna().to_numpy(), columns[CUSTOMER], "is missing")
+    behaviour = {name: number_column(ledger, columns.get(name), at_least=0) for name in (PAGE_VIEWS, TIME_SPENT)}
+    return _one_row_each(pd.DataFrame({CUSTOMER: customers, **behaviour}), CUSTOMER, ledger), ledger
+
+
+def _open(
+    table: str, raw: RawTable, wanted: tuple[str, ...], required: str, config: ColumnsConfig
+) -> tuple[Ledger, dict[str, str]]:
+    columns = find_columns(table, raw.file, raw.headers, wanted, (required,), config)
+    ledger = Ledger(table, raw)
+    ledger.set_aside(empty_rows(ledger), "without a single value")
+    unused = [header for header in raw.headers if header not in columns.values()]
+    if unused:
+        ledger.note(f"columns not used: {listing(unused)}")
+    return ledger, columns
+
+
+def _one_row_each(table: pd.DataFrame, by: str, ledger: Ledger) -> pd.DataFrame:
+    """Keep the last row of each id; say how many of the others differed from it."""
+    used = table[ledger.used]
+    earlier = used.duplicated(by, keep="last")
+    differing = int((earlier & ~used.duplicated(keep="last")).sum())
+    drop = np.zeros(len(table), dtype=bool)
+    drop[earlier.index[earlier.to_numpy()]] = True
+    conflicts = f" ({differing:,} of them with other values)" if differing else ""
+    ledger.drop_duplicates(drop, f"for a {by} that comes again later{conflicts}: the last one counts")
+    return table[ledger.used].sort_values(by).reset_index(drop=True)

@@ -1,0 +1,141 @@
+"""Finds a column under the header a shop gave it: as configured, by its own name, or by a stated synonym."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+
+from embedrec.columns import (
+    CATEGORY,
+    CUSTOMER,
+    DETAILS,
+    EVENT,
+    PAGE_VIEWS,
+    PRICE,
+    PRODUCT,
+    QUANTITY,
+    RATING,
+    TIME,
+    TIME_SPENT,
+    TITLE,
+)
+from embedrec.errors import DataError, nearest, quoted
+from embedrec.tables.config import IGNORE, ColumnsConfig
+
+COLUMNS = (
+    CUSTOMER, PRODUCT, TIME, EVENT, QUANTITY, PRICE, PAGE_VIEWS, TIME_SPENT, CATEGORY, RATING, TITLE,
+)  # fmt: skip
+
+# Compared by `key`, so case, spaces and underscores do not matter. Two matches in one table are an error.
+SYNONYMS: Mapping[str, tuple[str, ...]] = {
+    CUSTOMER: ("customer", "cust id", "customer no", "customer number", "user id", "user", "client id"),
+    PRODUCT: ("product code", "product no", "item id", "item", "item code", "stock code", "sku"),
+    TIME: (
+        "date", "timestamp", "datetime", "purchase time", "purchase timestamp", "purchased at", "order date",
+        "invoice date", "transaction date", "transaction time", "event time", "event date",
+    ),
+    EVENT: ("event type", "event name", "action", "interaction type"),
+    QUANTITY: ("qty", "units", "number of items"),
+    PRICE: ("unit price", "product price", "item price"),
+    PAGE_VIEWS: ("views", "page view", "page view count", "pages viewed", "number of page views"),
+    TIME_SPENT: (
+        "time spent on website", "time spent on site", "time on site", "time on website",
+        "time spent seconds", "time spent minutes", "session duration",
+    ),
+    CATEGORY: ("product category", "item category", "category name"),
+    RATING: ("ratings", "user rating", "user ratings", "product rating", "product ratings"),
+    TITLE: ("product title", "product name", "item name"),
+}  # fmt: skip
+
+# Titles only where nothing above is found; a `name` or `product` is a title only in the product table.
+SECOND_CHOICE_TITLES = ("description", "product description")
+TITLES_OF_DETAILS = ("name", "product")
+
+ORDER_NUMBERS = (
+    "order id", "order number", "order no", "invoice", "invoice no", "invoice id", "invoice number",
+    "transaction id", "basket id", "receipt id", "receipt number",
+)  # fmt: skip
+
+
+def key(header: str) -> str:
+    """Reduce a header to its letters and digits: 'Customer ID', 'customerId' and 'customer_id' are one."""
+    return "".join(letter for letter in header.casefold() if letter.isalnum())
+
+
+def find_columns(
+    table: str,
+    file: str,
+    headers: Sequence[str],
+    wanted: Sequence[str],
+    required: Collection[str],
+    config: ColumnsConfig,
+) -> dict[str, str]:
+    """Map canonical name → header in this file, for each wanted column that is there.
+
+    Raises DataError where a required column is missing or two headers match one column.
+    """
+    claimed = {config.header(column) for column in COLUMNS} - {None, IGNORE}
+    found: dict[str, str] = {}
+    for column in wanted:
+        setting = config.header(column)
+        if setting == IGNORE:
+            if column in required:
+                raise DataError(
+                    f"data.columns.{column} is '-', but {table} cannot do without {column}: name its header"
+                )
+            continue
+        if setting is not None and (named := _named(setting, headers)):
+            found[column] = named
+            continue
+        matches = _matches(column, table, [header for header in headers if header not in claimed])
+        if len(matches) > 1:
+            raise DataError(
+                f"{file}: {' and '.join(map(quoted, matches))} could both be {column}: "
+                f"set data.columns.{column} to one of them"
+            )
+        if matches:
+            found[column] = matches[0]
+        elif column in required:
+            raise DataError(
+                f"{file}: no column {column}; columns found: {listing(headers)}{nearest(column, headers)} "
+                f"(name the right one with data.columns.{column}=HEADER)"
+            )
+    return found
+
+
+def check_configured(config: ColumnsConfig, headers_of: Mapping[str, Sequence[str]]) -> None:
+    """Raise DataError if a configured header is in none of the files (file → its headers)."""
+    every = [header for headers in headers_of.values() for header in headers]
+    for column in COLUMNS:
+        setting = config.header(column)
+        if setting not in (None, IGNORE) and not _named(str(setting), every):
+            raise DataError(
+                f"data.columns.{column} names {quoted(setting)}, which is in none of {', '.join(headers_of)}"
+                f"{nearest(str(setting), every)}; columns found: {listing(every)}"
+            )
+
+
+def order_number(headers: Iterable[str]) -> str | None:
+    """Return the header of the order, invoice or receipt number, if the file has one."""
+    known = {key(name) for name in ORDER_NUMBERS}
+    return next((header for header in headers if key(header) in known), None)
+
+
+def listing(headers: Iterable[str], limit: int = 12) -> str:
+    """Show headers on one line."""
+    unique = list(dict.fromkeys(headers))
+    more = f" and {len(unique) - limit} more" if len(unique) > limit else ""
+    return (", ".join(map(quoted, unique[:limit])) or "none") + more
+
+
+def _named(setting: str, headers: Sequence[str]) -> str | None:
+    return setting if setting in headers else None
+
+
+def _matches(column: str, table: str, headers: Sequence[str]) -> list[str]:
+    names = {key(name) for name in (column, *SYNONYMS[column])}
+    if column == TITLE and table == DETAILS:
+        names |= {key(name) for name in TITLES_OF_DETAILS}
+    matches = [header for header in headers if key(header) in names]
+    if column == TITLE and not matches:
+        matches = [header for header in headers if key(header) in {key(name) for name in SECOND_CHOICE_TITLES}]
+    return matches

@@ -1,0 +1,79 @@
+"""`Tables`: what a shop handed over, read, typed and accounted for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import pandas as pd
+
+from embedrec.columns import (
+    CATEGORY,
+    CUSTOMER,
+    EVENT,
+    PAGE_VIEWS,
+    PRICE,
+    PRODUCT,
+    PURCHASE,
+    QUANTITY,
+    RATING,
+    TIME,
+    TIME_SPENT,
+    TITLE,
+)
+
+CUSTOMER_COLUMNS = (CUSTOMER, PAGE_VIEWS, TIME_SPENT)
+PRODUCT_COLUMNS = (PRODUCT, TITLE, CATEGORY, PRICE, RATING)
+EVENT_COLUMNS = (TIME, CUSTOMER, PRODUCT, EVENT, QUANTITY, PRICE, TIME_SPENT)
+QUARANTINE_COLUMNS = ("table", "file", "line", "column", "reason", "text")
+
+
+@dataclass(frozen=True)
+class TableAccount:
+    """Where every row of one table went; `read = used + quarantined + duplicates + set_aside`, always.
+
+    *Set aside* rows left by a stated rule (a return, a line without a customer); *quarantined* ones could not
+    be understood. `notes` are sentences for the report: repairs made, columns ignored, warnings.
+    """
+
+    table: str
+    file: str
+    read: int
+    used: int
+    quarantined: int = 0
+    duplicates: int = 0
+    set_aside: int = 0
+    notes: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.read != self.used + self.quarantined + self.duplicates + self.set_aside:
+            raise AssertionError(f"rows lost in {self.table}: {self}")
+
+
+@dataclass(frozen=True)
+class Tables:
+    """The shop's tables in canonical form. Ids are text everywhere.
+
+    customers   one row a customer of the interactions table: customer_id, page_views, time_spent (float,
+                NaN = missing). These totals carry no date. Empty where behaviour came as events or not.
+    products    one row a product of the details table: product_id, title, category (text, NA = missing),
+                price (shop currency), rating (stars), both float with NaN = missing.
+    events      one row a dated event, sorted by (purchase_date, customer_id, product_id) and then the other
+                columns: customer_id, product_id (NA allowed for views), purchase_date (datetime64[s]), event
+                (purchase | view | cart), quantity (float, 1 where not given; of a view row its page views),
+                price (per piece, NaN where not given), time_spent (float, NaN).
+    quarantine  one row a quarantined row: table, file, line, column ('' = the whole line), reason, text.
+    warnings    sentences for the report and the page.
+    """
+
+    customers: pd.DataFrame
+    products: pd.DataFrame
+    events: pd.DataFrame
+    accounts: tuple[TableAccount, ...]
+    fingerprint: str
+    warnings: tuple[str, ...] = ()
+    quarantine: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=list(QUARANTINE_COLUMNS)))
+
+    @property
+    def purchases(self) -> pd.DataFrame:
+        """The purchase rows of `events`."""
+        return self.events[self.events[EVENT] == PURCHASE]

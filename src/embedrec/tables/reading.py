@@ -1,0 +1,180 @@
+"""`read_tables`: from the files of a shop to `Tables`."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from embedrec.columns import (
+    CUSTOMER,
+    DETAILS,
+    EVENT,
+    INTERACTIONS,
+    PAGE_VIEWS,
+    PRODUCT,
+    PURCHASE,
+    PURCHASES,
+    RATING,
+    TIME,
+    TIME_SPENT,
+    VIEW,
+)
+from embedrec.errors import DataError
+from embedrec.tables.config import ColumnsConfig, DataConfig
+from embedrec.tables.details import read_customers, read_products
+from embedrec.tables.fingerprint import fingerprint
+from embedrec.tables.headers import check_configured, find_columns
+from embedrec.tables.ledger import Ledger
+from embedrec.tables.locating import locate
+from embedrec.tables.model import CUSTOMER_COLUMNS, PRODUCT_COLUMNS, Tables
+from embedrec.tables.opening import read_raw
+from embedrec.tables.purchases import EventRows, last_known, read_event_rows
+from embedrec.tables.raw import RawTable
+
+UNDATED = (
+    f"{PAGE_VIEWS} and {TIME_SPENT} carry no date: used as static attributes; "
+    "if they were counted after the test window began they leak the future"
+)
+RATING_OF_PRODUCT = f"{RATING} is one value per product: predicting it is a table look-up"
+
+
+def read_tables(config: DataConfig) -> Tables:
+    """Read, type and check the tables of one shop; every row is accounted for.
+
+    Raises DataError with one line if a file or required column is missing, more than 5 % of a table's rows
+    cannot be understood, or no purchase is left.
+    """
+    raws = {table: read_raw(path) for table, path in locate(config).items()}
+    check_configured(config.columns, {raw.file: raw.headers for raw in raws.values()})
+    if not len(raws[PURCHASES].cells) and not raws[PURCHASES].rejected:
+        raise DataError(f"{raws[PURCHASES].file} has a header but no rows: it needs at least one purchase")
+    warnings = _without_rows(raws)
+    history = read_event_rows(PURCHASES, raws[PURCHASES], config.columns)
+    behaviour = _dated_behaviour(raws.get(INTERACTIONS), config.columns)
+    customers, customers_ledger = _customers(history, raws.get(INTERACTIONS), behaviour, config.columns, warnings)
+    products, products_ledger = _products(history, raws.get(DETAILS), config.columns, warnings)
+    parts = [history] + ([behaviour] if behaviour else [])
+    events = _sorted(pd.concat([part.events for part in parts], ignore_index=True))
+    purchases = events[events[EVENT] == PURCHASE]
+    if products_ledger is not None:
+        _note_coverage(purchases[PRODUCT], products[PRODUCT], products_ledger, warnings)
+    if customers_ledger is not None:
+        _note_coverage(purchases[CUSTOMER], customers[CUSTOMER], customers_ledger, warnings)
+    ledgers = [part.ledger for part in parts] + [x for x in (customers_ledger, products_ledger) if x is not None]
+    accounts = tuple(ledger.account() for ledger in ledgers)
+    if purchases.empty:
+        raise DataError(f"{history.ledger.raw.file}: no purchase is left; {_fates(history.ledger)}")
+    return Tables(
+        customers=customers,
+        products=products,
+        events=events,
+        accounts=accounts,
+        fingerprint=fingerprint([customers, products, events]),
+        warnings=tuple(warnings),
+        quarantine=pd.concat([ledger.quarantined_rows() for ledger in ledgers], ignore_index=True),
+    )
+
+
+def _without_rows(raws: dict[str, RawTable]) -> list[str]:
+    """Take optional tables without rows out of `raws`; return a warning for each."""
+    bare = [table for table in (DETAILS, INTERACTIONS) if table in raws and not len(raws[table].cells)]
+    bare = [table for table in bare if not raws[table].rejected]
+    return [f"{raws.pop(table).file} has a header but no rows: read as if it were not there" for table in bare]
+
+
+def _dated_behaviour(raw: RawTable | None, config: ColumnsConfig) -> EventRows | None:
+    """Read the interactions as events if its rows carry a date; None where they are totals."""
+    if raw is None or not find_columns(INTERACTIONS, raw.file, raw.headers, (TIME,), (), config):
+        return None
+    return read_event_rows(INTERACTIONS, raw, config, default_kind=VIEW)
+
+
+def _customers(
+    history: EventRows,
+    raw: RawTable | None,
+    dated: EventRows | None,
+    config: ColumnsConfig,
+    warnings: list[str],
+) -> tuple[pd.DataFrame, Ledger | None]:
+    """Return the totals of each customer: of their own table, else of the purchase lines, else none."""
+    customers, ledger = _empty(CUSTOMER_COLUMNS), None
+    if dated is not None:
+        return customers, None
+    if raw is not None:
+        customers, ledger = read_customers(raw, config)
+    elif history.behaviour is not None:
+        customers = last_known(history.behaviour, CUSTOMER)
+    if customers[[PAGE_VIEWS, TIME_SPENT]].notna().to_numpy().any():
+        warnings.append(UNDATED)
+        if raw is None:
+            warnings.append(
+                f"{PAGE_VIEWS} and {TIME_SPENT} stand on the purchase lines: the last value of each customer "
+                "is used, also where it lies in the test window"
+            )
+    return customers, ledger
+
+
+def _products(
+    history: EventRows, raw: RawTable | None, config: ColumnsConfig, warnings: list[str]
+) -> tuple[pd.DataFrame, Ledger | None]:
+    """Return the attributes of each product: of their own table, else of the purchase lines, else none."""
+    products, ledger = _empty(PRODUCT_COLUMNS), None
+    varying: list[str] = []
+    if raw is not None:
+        products, ledger = read_products(raw, config)
+    elif history.attributes is not None:
+        products = last_known(history.attributes, PRODUCT)
+        varying = _varying(history.attributes)
+        if varying:
+            warnings.append(
+                f"some products have several values of {' and '.join(varying)} on the purchase lines: "
+                "the last one is used, also where it lies in the test window"
+            )
+    if products[RATING].notna().any() and RATING not in varying:
+        warnings.append(RATING_OF_PRODUCT)
+    return products[list(PRODUCT_COLUMNS)], ledger
+
+
+def _varying(attributes: pd.DataFrame) -> list[str]:
+    """Name the attributes that take several values within one product."""
+    columns = [column for column in attributes.columns if column not in (TIME, PRODUCT)]
+    several = attributes.groupby(PRODUCT)[columns].nunique().max() > 1
+    return [column for column in columns if several[column]]
+
+
+def _empty(columns: tuple[str, ...]) -> pd.DataFrame:
+    numeric = set(CUSTOMER_COLUMNS[1:]) | set(PRODUCT_COLUMNS[3:])
+    kinds = {column: "float64" if column in numeric else "str" for column in columns}
+    return pd.DataFrame({column: pd.Series([], dtype=kind) for column, kind in kinds.items()})
+
+
+def _sorted(events: pd.DataFrame) -> pd.DataFrame:
+    """Sort by every column in turn, so that the order of rows in the files leaves no trace."""
+    keys = [
+        pd.factorize(column, sort=True)[0] if column.dtype == "str" else column.to_numpy()
+        for _, column in events.items()
+    ]
+    return events.iloc[np.lexsort(keys[::-1])].reset_index(drop=True)
+
+
+def _note_coverage(bought: pd.Series, known: pd.Series, ledger: Ledger, warnings: list[str]) -> None:
+    """Note ids that stand in one table only; warn where most purchases find no row."""
+    name = str(known.name)
+    purchases = bought.value_counts()
+    ids = set(known)
+    missing = int(purchases[[value not in ids for value in purchases.index]].sum())
+    if missing:
+        ledger.note(f"{missing:,} purchases have a {name} that is not in this table: kept, without attributes")
+    if missing > len(bought) / 2:
+        warnings.append(
+            f"{missing / len(bought):.0%} of the purchases have a {name} that is not in {ledger.raw.file}: "
+            "check that both tables use the same ids"
+        )
+    if idle := len(ids - set(purchases.index)):
+        ledger.note(f"{idle:,} rows have a {name} without a purchase: kept")
+
+
+def _fates(ledger: Ledger) -> str:
+    account = ledger.account()
+    counts = f"{account.read:,} read, {account.set_aside:,} set aside, {account.duplicates:,} duplicates"
+    return "; ".join([counts, *(note for note in account.notes if note.endswith("set aside"))][:4])

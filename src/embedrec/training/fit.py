@@ -1,0 +1,109 @@
+"""`fit`: train one network on the past before a date, with or without a later window to choose the epoch by."""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytorch_lightning as pl
+from pytorch_lightning.callbacks import Callback, EarlyStopping, ModelCheckpoint, RichProgressBar
+from pytorch_lightning.loggers import Logger
+
+from embedrec.data.datamodule import ShopData
+from embedrec.errors import TrainingError
+from embedrec.models import TwoTower
+from embedrec.training.callbacks import VALID_METRIC, EpochSeed, LearningCurve, Validate
+from embedrec.training.checkpoints import AtomicCheckpointIO
+from embedrec.training.config import SoftmaxConfig, TrainerConfig
+from embedrec.training.module import RecommenderModule
+
+
+@dataclass(frozen=True)
+class Fit:
+    """What training ended with; the network holds the weights of `epochs`."""
+
+    epochs: int
+    curve: list[dict[str, float | None]]
+
+
+def fit(
+    network: TwoTower,
+    data: ShopData,
+    loss: SoftmaxConfig,
+    config: TrainerConfig,
+    *,
+    folder: Path,
+    validate: Validate | None = None,
+    epochs: int | None = None,
+    logger: Logger | None = None,
+    progress: bool = True,
+) -> Fit:
+    """Train `network` in place; continues from `folder`/last.ckpt where one is.
+
+    With `validate` the epoch with the best value wins and training stops when `patience` epochs bring none better
+    (`best.ckpt`). Without it exactly `epochs` epochs are run, on the schedule laid out for `max_epochs`.
+
+    Raises:
+        TrainingError: loss not finite, or a checkpoint that cannot be written or read.
+    """
+    curve = LearningCurve(validate)
+    callbacks: list[Callback] = [EpochSeed(data.seed), curve, _StopAfter(epochs)]
+    best = None
+    if validate is not None:
+        best = ModelCheckpoint(folder, "best", monitor=VALID_METRIC, mode="max", enable_version_counter=False)
+        callbacks += [
+            EarlyStopping(VALID_METRIC, mode="max", patience=config.patience, check_on_train_epoch_end=True),
+            best,
+        ]
+    callbacks.append(ModelCheckpoint(folder, "last", enable_version_counter=False))
+    if progress:
+        callbacks.append(RichProgressBar(console_kwargs={"stderr": True}))
+    trainer = pl.Trainer(
+        max_epochs=config.max_epochs,
+        accelerator=config.accelerator,
+        devices=1,
+        gradient_clip_val=config.gradient_clip,
+        deterministic=True,
+        reload_dataloaders_every_n_epochs=1,
+        callbacks=callbacks,
+        plugins=[AtomicCheckpointIO()],
+        logger=logger or False,
+        enable_progress_bar=progress,
+        enable_model_summary=False,
+    )
+    last = folder / "last.ckpt"
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message=".*does not have many workers.*")
+        warnings.filterwarnings("ignore", message=".*exists and is not empty.*")
+        module = RecommenderModule(network, loss, config)
+        trainer.fit(module, data, ckpt_path=str(last) if last.exists() else None)
+    if trainer.interrupted:
+        raise KeyboardInterrupt
+    if best is None:
+        return Fit(len(curve.epochs), curve.epochs)
+    load_weights(network, folder / "best.ckpt")
+    values = [point["valid_ndcg"] or 0.0 for point in curve.epochs]
+    return Fit(1 + max(range(len(values)), key=lambda place: (values[place], -place)), curve.epochs)
+
+
+def load_weights(network: TwoTower, checkpoint: Path) -> None:
+    """Put the weights of a checkpoint into a network of the same shape."""
+    state = AtomicCheckpointIO().load_checkpoint(checkpoint)["state_dict"]
+    prefix = "network."
+    try:
+        network.load_state_dict({name.removeprefix(prefix): value for name, value in state.items()})
+    except RuntimeError as error:
+        raise TrainingError(f"checkpoint {checkpoint} belongs to another model or other data") from error
+
+
+class _StopAfter(Callback):
+    """Ends training after a number of epochs without shortening the learning-rate schedule."""
+
+    def __init__(self, epochs: int | None) -> None:
+        self._epochs = epochs
+
+    def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Stop after the last epoch asked for."""
+        if self._epochs is not None and trainer.current_epoch + 1 >= self._epochs:
+            trainer.should_stop = True

@@ -1,0 +1,250 @@
+"""The plain HTTP routes: the answers, and the status code of every bad question."""
+
+from __future__ import annotations
+
+import base64
+import json
+from datetime import date
+
+import pytest
+from fake_shop import HOSTILE, FakeShop
+from starlette.testclient import TestClient
+
+from embedrec.app.guard import LARGEST_BODY
+from embedrec.app.questions import LARGEST_K, LONGEST_ID, RULES
+from embedrec.app.service import Service
+
+JSON = {"content-type": "application/json"}
+NOT_AN_ID = ["", "   ", "a\nb", "\x00", "\x1b[31m", "\x7f", "\u2028", "x" * (LONGEST_ID + 1), "\ud800"]
+NOT_TEXT = [None, 7, True, ["C0001"], {"path": "/etc/passwd", "meta": {"_type": "gradio.FileData"}}]
+NOT_A_K = ["0", "-1", "1001", "1000000000", "5.5", "1e400", "true", '"1_0"', '"5"', "null", "[]"]
+NOT_A_K += ["NaN", "Infinity", "-Infinity", "9" * 5000, "-" + "9" * 5000]
+
+
+def ask(client: TestClient, route: str, **question: object):
+    return client.post(route, json=question)
+
+
+def assert_refused(response, status: int, field: str | None, *not_echoed: str) -> None:
+    assert response.status_code == status, response.text
+    assert response.json()["error"]["field"] == field
+    if field is not None:
+        assert field in response.json()["error"]["message"]
+    for value in not_echoed:
+        assert value not in response.text
+
+
+def test_an_answer_has_the_promised_keys(client):
+    answer = ask(client, "/recommend", customer_id="C0042", k=3).json()
+    assert list(answer) == ["customer_id", "cold_start", "returned", "model", "items"]
+    assert answer["customer_id"] == "C0042"
+    assert answer["cold_start"] is False
+    assert answer["returned"] == len(answer["items"]) == 3
+    assert set(answer["model"]) == {"id", "data_until"}
+    assert list(answer["items"][0]) == [
+        "rank", "product_id", "category", "price", "rating", "score", "reason"
+    ]  # fmt: skip
+
+
+def test_unknown_customer_gets_popular_products_marked_as_such(client):
+    answer = ask(client, "/recommend", customer_id="nobody").json()
+    assert answer["cold_start"] is True
+    assert answer["returned"] == 10
+
+
+def test_filters_reach_the_recommender(client):
+    answer = ask(client, "/recommend", customer_id="C0042", categories=["Toys"], price=[5, 40]).json()
+    assert {item["category"] for item in answer["items"]} == {"Toys"}
+    assert all(5 <= item["price"] <= 40 for item in answer["items"])
+    again = ask(client, "/recommend", customer_id="C0042", exclude_bought=True).json()
+    assert again["items"][0]["product_id"] == "P0001"
+
+
+def test_what_is_missing_is_null_in_strict_json(client):
+    response = ask(client, "/recommend", customer_id="C0042", k=50)
+
+    def refuse(constant: str) -> None:
+        raise AssertionError(f"{constant} is not JSON")
+
+    items = json.loads(response.text, parse_constant=refuse)["items"]
+    for field in ("category", "price", "rating"):
+        assert None in [item[field] for item in items]
+
+
+def test_new_customer(client):
+    answer = ask(client, "/recommend_new", history=["P0101", "P0205"], page_views=25, time_spent=120).json()
+    assert answer["customer_id"] is None
+    assert answer["items"][0]["reason"] == "goes with P0205"
+    assert ask(client, "/recommend_new").json()["cold_start"] is True
+
+
+def test_similar(client):
+    answer = ask(client, "/similar", product_id="P0101", k=4).json()
+    assert list(answer) == ["product_id", "returned", "model", "items"]
+    assert "P0101" not in [item["product_id"] for item in answer["items"]]
+    assert_refused(ask(client, "/similar", product_id="no such"), 422, "product_id", "no such")
+
+
+def test_k_above_the_catalogue_gives_a_shorter_list(serve):
+    with serve(FakeShop(products=40)) as client:
+        assert ask(client, "/recommend", customer_id="C0001", k=LARGEST_K).json()["returned"] == 40
+
+
+def test_health(client):
+    health = client.get("/health").json()
+    assert health["ready"] is True
+    assert health["model"] == {"id": "two_tower-1f2e3d", "data_until": "2025-12-31"}
+    assert Service(FakeShop(), today=lambda: date(2026, 1, 10)).health().age_days == 10
+
+
+@pytest.mark.parametrize("hostile", HOSTILE)
+def test_hostile_text_is_a_plain_look_up(client, hostile):
+    response = ask(client, "/recommend", customer_id=hostile)
+    assert response.status_code == 200
+    assert response.json()["customer_id"] == hostile
+    assert response.headers["content-type"] == "application/json"
+
+
+@pytest.mark.parametrize("value", [*NOT_AN_ID, *NOT_TEXT], ids=repr)
+def test_bad_ids(client, value):
+    body = json.dumps({"customer_id": value, "product_id": value})
+    not_echoed = [value] if isinstance(value, str) and len(value) > 20 else ["passwd"]
+    for route, field in (("/recommend", "customer_id"), ("/similar", "product_id")):
+        only = json.dumps({field: json.loads(body)[field]})
+        assert_refused(client.post(route, content=only, headers=JSON), 422, field, *not_echoed)
+    basket = json.dumps({"history": [value]})
+    assert_refused(client.post("/recommend_new", content=basket, headers=JSON), 422, "history", *not_echoed)
+
+
+@pytest.mark.parametrize("k", NOT_A_K, ids=lambda text: text[:12])
+def test_bad_k(client, k):
+    body = f'{{"customer_id": "C0042", "k": {k}}}'
+    assert_refused(client.post("/recommend", content=body, headers=JSON), 422, "k", "9999")
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("exclude_bought", "1"),
+        ("exclude_bought", '"true"'),
+        ("categories", '"Toys"'),
+        ("categories", "[7]"),
+        ("categories", '["no such category"]'),
+        ("price", "[5]"),
+        ("price", "[40, 5]"),
+        ("price", "[-1, 5]"),
+        ("price", "[0, NaN]"),
+        ("price", "[0, 1e400]"),
+        ("price", '["5", "40"]'),
+        ("page_views", "-1"),
+        ("page_views", "true"),
+        ("time_spent", "Infinity"),
+        ("time_spent", '"120"'),
+        ("history", '"P0101"'),
+        ("history", '["no such product"]'),
+    ],
+)
+def test_other_bad_fields(client, field, value):
+    body = f'{{"{field}": {value}}}'
+    assert_refused(client.post("/recommend_new", content=body, headers=JSON), 422, field, "no such")
+
+
+def test_unknown_keys_and_other_bodies_are_named_as_the_body(client):
+    assert_refused(ask(client, "/recommend", customer_id="C0042", hacked=1), 422, "body", "hacked")
+    for body in (b"", b"[]", b'"C0042"', b"null"):
+        assert_refused(client.post("/recommend", content=body, headers=JSON), 422, "body")
+    assert_refused(client.post("/recommend", content=b'{"customer_id": "C0042"}'), 422, "body")
+
+
+@pytest.mark.parametrize(
+    "body", [b"{", b"\xff\xfe", b'{"customer_id": "\xff"}', b"{'customer_id': 1}", b"[" * 100_000], ids=len
+)
+def test_broken_json_is_400(client, body):
+    assert_refused(client.post("/recommend", content=body, headers=JSON), 400, None)
+
+
+def test_long_bodies_are_413_before_parsing(client):
+    long = b"x" * (20 * 2**20)
+    assert_refused(client.post("/recommend", content=long, headers=JSON), 413, None)
+    chunks = (long[:65536] for _ in range(32))
+    assert_refused(client.post("/recommend", content=chunks, headers=JSON), 413, None)
+    for length in (str(LARGEST_BODY + 1), "9" * 5000, "-1", "x"):
+        headers = {**JSON, "content-length": length}
+        assert_refused(client.post("/recommend", content=b"{}", headers=headers), 413, None)
+
+
+def test_the_longest_honest_body_passes(client):
+    history = ["P0101"] * 1000
+    assert ask(client, "/recommend_new", history=history).status_code == 200
+    assert_refused(ask(client, "/recommend_new", history=[*history, "P0101"]), 422, "history")
+
+
+@pytest.mark.parametrize("host", ["evil.example", "127.0.0.1.evil.example", "a@127.0.0.1", "localhost.", ""])
+@pytest.mark.parametrize("path", ["/health", "/", "/gradio_api/info"])
+def test_foreign_host(client, host, path):
+    assert_refused(client.get(path, headers={"host": host}), 403, None)
+
+
+@pytest.mark.parametrize("origin", ["https://evil.example", "null", "http://127.0.0.1:3000", "http://localhost:7860"])
+def test_foreign_origin(client, origin):
+    body = {"customer_id": "C0042"}
+    response = client.post("/recommend", json=body, headers={"origin": origin})
+    assert_refused(response, 403, None)
+    assert "access-control-allow-origin" not in response.headers
+
+
+def test_own_and_named_hosts(serve):
+    with serve(allowed_hosts=["Shop.example"]) as client:
+        for host, origin in (
+            ("127.0.0.1:7860", "http://127.0.0.1:7860"),
+            ("[::1]:7860", "http://[::1]:7860"),
+            ("shop.example", "https://shop.example"),
+            ("127.0.0.1:7860", "https://shop.example"),  # a proxy that does not pass the host name on
+        ):
+            response = client.get("/health", headers={"host": host, "origin": origin})
+            assert response.status_code == 200, host
+
+
+def test_login(serve):
+    given = base64.b64encode("ann:pass:wörd".encode()).decode()
+    with serve(login=("ann", "pass:wörd")) as client:
+        assert client.get("/health").status_code == 200
+        for headers in ({}, {"authorization": "Basic x"}, {"authorization": f"Bearer {given}"}):
+            for path in ("/", "/openapi.json", "/gradio_api/info", "/theme.css"):
+                refused = client.get(path, headers=headers)
+                assert refused.status_code == 401
+                assert refused.headers["www-authenticate"].startswith("Basic")
+        assert client.get("/", headers={"authorization": f"Basic {given}"}).status_code == 200
+
+
+def test_failure_inside_shows_nothing_of_it(serve):
+    class Broken(FakeShop):
+        def recommend(self, customer_id, k=10, **filters):
+            if customer_id == "C0002":
+                raise RuntimeError("secret /path/of/ours")
+            return super().recommend(customer_id, k, **filters)
+
+    with serve(Broken(products=40)) as client:
+        response = ask(client, "/recommend", customer_id="C0002")
+        assert response.status_code == 500
+        assert "secret" not in response.text
+        assert "Traceback" not in response.text
+
+
+def test_every_field_of_the_schema_has_a_rule(client):
+    schemas = client.get("/openapi.json").json()["components"]["schemas"]
+    asked = {f for name, schema in schemas.items() if name.endswith("Question") for f in schema["properties"]}
+    assert asked == set(RULES) - {"body"}
+
+
+def test_a_shop_is_warm_before_it_serves(serve):
+    class Cold(FakeShop):
+        asked = 0
+
+        def recommend(self, *args, **filters):
+            self.asked += 1
+            return super().recommend(*args, **filters)
+
+    shop = Cold(products=40)
+    serve(shop)
+    assert shop.asked == 1

@@ -1,0 +1,211 @@
+"""The page in a real browser: someone types an ID and reads the answer; nothing leaves the machine."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import socket
+import statistics
+import threading
+from collections.abc import Callable, Iterator
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+import uvicorn
+from conftest import build_app
+from fake_shop import HOSTILE, FakeShop
+
+pytest.importorskip("selenium", reason="selenium is not installed")
+
+from selenium import webdriver
+from selenium.common.exceptions import WebDriverException
+from selenium.webdriver.support.ui import WebDriverWait
+
+CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.skipif(not (CHROMIUM and DRIVER), reason="chromium or chromedriver is not installed"),
+]
+PATIENCE = 20  # seconds
+FLAGS = (
+    "--headless=new --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
+    "--disable-component-update --disable-sync --window-size=1280,900"
+)
+ID_BOX = "#customer-id textarea, #customer-id input"
+RESULT, NEW_RESULT = "#customer-result", "#new-customer-result"
+
+
+class Visitor:
+    """Opens the page, types, clicks, and reads."""
+
+    def __init__(self, browser: Any) -> None:
+        self.browser = browser
+        self._waiting = WebDriverWait(browser, PATIENCE, 0.02, ignored_exceptions=[WebDriverException])
+
+    def find(self, selector: str) -> Any:
+        return self.browser.find_element("css selector", selector)
+
+    def click(self, words: str) -> None:
+        self.browser.find_element("xpath", f"//button[normalize-space()='{words}']").click()
+
+    def text(self, selector: str) -> str:
+        return self.find(selector).text
+
+    def wait(self, happened: Callable[[], object]) -> None:
+        self._waiting.until(lambda _: happened(), message=self.text("body"))
+
+    def open(self, address: str) -> None:
+        self.browser.get(address)
+        self.wait(lambda: self.find(ID_BOX).is_displayed())
+
+    def ask(self, customer_id: str) -> None:
+        box = self.find(ID_BOX)
+        self.browser.execute_script("arguments[0].select()", box)
+        box.send_keys(customer_id, "\n")
+
+
+@pytest.fixture(scope="module")
+def address() -> Iterator[str]:
+    """Serve a fake shop on a free port, as the command does."""
+    listening = socket.socket()
+    listening.bind(("127.0.0.1", 0))
+    config = uvicorn.Config(build_app(FakeShop()), log_level="warning", ws="none", timeout_graceful_shutdown=1)
+    server = uvicorn.Server(config)
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
+    thread.start()
+    yield f"http://127.0.0.1:{listening.getsockname()[1]}"
+    server.should_exit = True
+    thread.join(PATIENCE)
+    listening.close()
+
+
+@pytest.fixture(scope="module")
+def visitor(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Visitor]:
+    options = webdriver.ChromeOptions()
+    options.binary_location = CHROMIUM
+    for flag in (*FLAGS.split(), f"--user-data-dir={tmp_path_factory.mktemp('browser')}"):
+        options.add_argument(flag)
+    options.set_capability("goog:loggingPrefs", {"performance": "ALL", "browser": "ALL"})
+    browser = webdriver.Chrome(options=options, service=webdriver.ChromeService(DRIVER))
+    yield Visitor(browser)
+    browser.quit()
+
+
+@pytest.fixture()
+def at_page(visitor: Visitor, address: str) -> Visitor:
+    visitor.open(address)
+    return visitor
+
+
+def test_type_an_id_and_read_the_answer(at_page):
+    at_page.ask("C0042")
+    at_page.wait(lambda: "C0042" in at_page.text(RESULT))
+    shown = at_page.text(RESULT)
+    for words in (
+        "What next, and why",
+        "because they bought P0011",
+        "What they bought",
+        "19 Dec 2025",
+        "bought before",
+    ):
+        assert words in shown
+    assert len(at_page.browser.find_elements("css selector", f"{RESULT} .er-suggestions tbody tr")) == 10
+
+
+def test_unknown_customer_and_empty_box(at_page):
+    at_page.ask("nobody we know")
+    at_page.wait(lambda: "We do not know this customer yet." in at_page.text(RESULT))
+    assert "Popular in the shop" in at_page.text(RESULT)
+    assert "nobody we know" not in at_page.text(RESULT)
+    at_page.ask("   ")
+    at_page.wait(lambda: "Whose next purchase" in at_page.text(RESULT))
+    at_page.ask("x" * 300)
+    at_page.wait(lambda: "That is not a customer ID." in at_page.text(RESULT))
+
+
+def test_examples_and_surprise(at_page):
+    at_page.click("C0051")
+    at_page.wait(lambda: "C0051" in at_page.text(RESULT))
+    at_page.click("Surprise me")
+    at_page.wait(lambda: at_page.find(ID_BOX).get_attribute("value") not in ("", "C0051"))
+    at_page.wait(lambda: "C0051" not in at_page.text(RESULT))
+
+
+def test_options_change_the_shown_list(at_page):
+    at_page.ask("C0042")
+    at_page.wait(lambda: "C0042" in at_page.text(RESULT))
+    at_page.click("Options ▼")
+    at_page.wait(lambda: at_page.browser.find_element("css selector", "[placeholder='240.00']").is_displayed())
+    at_page.find("[placeholder='240.00']").send_keys("0,5\n")
+    at_page.wait(lambda: "No product fits these options." in at_page.text(RESULT))
+
+
+def test_hostile_ids_categories_and_products_are_text(at_page):
+    for hostile in HOSTILE:
+        at_page.ask(hostile)
+        at_page.wait(lambda: at_page.text(f"{RESULT} .er-id") == hostile)
+    at_page.ask("C0042")
+    at_page.wait(lambda: "<img src=x onerror=window.hacked=1>" in at_page.text(RESULT))
+    assert "${7*7}" in at_page.text(NEW_RESULT) or "{{7*7}}" in at_page.browser.page_source
+    assert at_page.browser.execute_script("return window.hacked") is None
+    assert not at_page.browser.find_elements("css selector", ".er-card img, .er-card script")
+
+
+def test_new_customer(at_page):
+    at_page.click("New customer")
+    at_page.wait(lambda: "Nothing in the basket yet." in at_page.text(NEW_RESULT))
+    at_page.find("#basket input").send_keys("sample product 2345")
+    at_page.wait(lambda: len(at_page.browser.find_elements("css selector", "#basket [role=option]")) == 1)
+    at_page.find("#basket [role=option]").click()
+    at_page.wait(lambda: "goes with P2345" in at_page.text(NEW_RESULT))
+
+
+def test_labels_for_screen_readers(at_page):
+    unnamed = at_page.browser.execute_script("""
+        return [...document.querySelectorAll('input, textarea, select, button')]
+            .filter(e => e.offsetParent !== null)
+            .filter(e => !(e.labels?.length || e.ariaLabel || e.title || e.innerText.trim()))
+            .map(e => e.outerHTML)""")
+    assert unnamed == []
+    assert at_page.browser.execute_script("return document.querySelectorAll('h1').length") == 1
+
+
+@pytest.mark.parametrize("width", [390, 1280])
+def test_nothing_sticks_out_of_the_window(at_page, width):
+    size = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": width < 600}
+    at_page.browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+    at_page.ask("C0042")
+    at_page.wait(lambda: "C0042" in at_page.text(RESULT))
+    assert at_page.browser.execute_script("return document.documentElement.scrollWidth") <= width
+    at_page.browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+
+
+def test_an_answer_comes_at_once(at_page):
+    """Timed inside the browser, from the key press to the changed page."""
+    at_page.browser.execute_script("""
+        window.waits = []; let since = 0;
+        addEventListener('keydown', e => { if (e.key === 'Enter') since = performance.now() }, true);
+        new MutationObserver(() => {
+            if (since && document.querySelector('#customer-result').innerText.includes(window.wanted)) {
+                window.waits.push(performance.now() - since); since = 0;
+            }
+        }).observe(document.body, {subtree: true, childList: true, characterData: true});""")
+    for number in range(60, 71):
+        at_page.browser.execute_script(f"window.wanted = 'C{number:04}'")
+        at_page.ask(f"C{number:04}")
+        at_page.wait(lambda: f"C{number:04}" in at_page.text(RESULT))
+    waits = at_page.browser.execute_script("return window.waits")
+    print(f"first {waits[0]:.0f} ms, median {statistics.median(waits):.0f} ms")
+    assert waits[0] < 1000
+    assert statistics.median(waits[1:]) < 200
+
+
+def test_no_request_left_the_machine_and_no_error_was_logged(at_page, address):
+    at_page.ask("C0042")
+    at_page.wait(lambda: "C0042" in at_page.text(RESULT))
+    events = [json.loads(line["message"])["message"] for line in at_page.browser.get_log("performance")]
+    asked = [event["params"]["request"]["url"] for event in events if event["method"] == "Network.requestWillBeSent"]
+    places = {urlsplit(url).netloc for url in asked if urlsplit(url).scheme in {"http", "https", "ws", "wss"}}
+    assert places == {urlsplit(address).netloc}
+    assert [line for line in at_page.browser.get_log("browser") if line["level"] == "SEVERE"] == []

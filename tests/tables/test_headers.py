@@ -1,0 +1,97 @@
+from __future__ import annotations
+
+import pytest
+from shop_folder import Shop
+
+from embedrec.tables.config import ColumnsConfig
+from embedrec.tables.headers import COLUMNS, key
+
+LINE = "C1,P1,2024-01-05\n"
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        "Customer ID,Product ID,Purchase date",
+        "customerId,productId,purchaseDate",
+        " CUSTOMER_ID , product_id,PURCHASE_DATE ",
+        "user_id,item_id,timestamp",
+        "CustomerID,StockCode,InvoiceDate",
+    ],
+)
+def test_headers_by_name_and_synonym(shop: Shop, header: str) -> None:
+    event = shop.read(f"{header}\n{LINE}").events.iloc[0]
+    assert (event["customer_id"], event["product_id"]) == ("C1", "P1")
+
+
+@pytest.mark.parametrize("header", ["rating", "Ratings", "user_ratings"])
+def test_ratings_have_many_names(shop: Shop, header: str) -> None:
+    tables = shop.read(f"customer_id,product_id,purchase_date\n{LINE}", f"product_id,{header}\nP1,4.5\n")
+    assert tables.products["rating"].tolist() == [4.5]
+
+
+def test_time_spent_on_website(shop: Shop) -> None:
+    behaviour = "Customer ID,Page views,Time spent on website\nC1,18,19\n"
+    customers = shop.read(f"customer_id,product_id,purchase_date\n{LINE}", interactions=behaviour).customers
+    assert customers.to_numpy().tolist() == [["C1", 18.0, 19.0]]
+
+
+def test_two_headers_for_one_column_are_settled_by_the_settings(shop: Shop) -> None:
+    text = "customer_id,user_id,product_id,purchase_date\nC1,U1,P1,2024-01-05\n"
+    message = shop.refused(text)
+    assert "'customer_id' and 'user_id' could both be customer_id" in message
+    assert "data.columns.customer_id" in message
+    assert shop.read(text, columns={"customer_id": "user_id"}).events["customer_id"].tolist() == ["U1"]
+
+
+def test_a_missing_column_names_file_columns_nearest_and_setting(shop: Shop) -> None:
+    message = shop.refused("custmer_id,product_id,purchase_date\n" + LINE)
+    for part in (
+        "purchase_history.csv",
+        "no column customer_id",
+        "'product_id'",
+        "did you mean 'custmer_id'?",
+        "data.columns.customer_id=",
+    ):
+        assert part in message
+
+
+@pytest.mark.parametrize(("table", "column"), [("details", "product_id"), ("interactions", "customer_id")])
+def test_each_table_needs_its_id(shop: Shop, table: str, column: str) -> None:
+    text = {table: "colour,shape\nred,round\n"}
+    assert f"no column {column}" in shop.refused(f"customer_id,product_id,purchase_date\n{LINE}", **text)
+
+
+def test_a_configured_header_must_exist_somewhere(shop: Shop) -> None:
+    text = "customer_id,product_id,purchase_date,cost\nC1,P1,2024-01-05,3\n"
+    assert "did you mean 'cost'?" in shop.refused(text, columns={"price": "costs"})
+    assert shop.read(text, columns={"price": "cost"}).events["price"].tolist() == [3.0]
+
+
+def test_a_setting_for_one_table_leaves_the_others_to_their_names(shop: Shop) -> None:
+    tables = shop.read(
+        f"buyer,product_id,purchase_date\n{LINE}",
+        interactions="customer_id,page_views,time_spent\nC1,3,4\n",
+        columns={"customer_id": "buyer"},
+    )
+    assert tables.customers["customer_id"].tolist() == tables.events["customer_id"].tolist() == ["C1"]
+
+
+def test_a_dash_ignores_a_column(shop: Shop) -> None:
+    text = "customer_id,product_id,purchase_date,price\nC1,P1,2024-01-05,3\n"
+    assert shop.read(text, columns={"price": "-"}).events["price"].isna().all()
+    assert "cannot do without customer_id" in shop.refused(text, columns={"customer_id": "-"})
+
+
+def test_titles_prefer_the_name_to_the_description(shop: Shop) -> None:
+    details = "product_id,name,description\nP1,Kettle,Boils water\n"
+    assert shop.read(f"customer_id,product_id,purchase_date\n{LINE}", details).products["title"].tolist() == ["Kettle"]
+
+
+def test_the_settings_name_every_column_once() -> None:
+    assert set(ColumnsConfig.model_fields) == {*COLUMNS, "event_map"}
+
+
+def test_key_keeps_letters_of_all_scripts() -> None:
+    assert key("Customer ID") == key("customerId") == key("customer_id")
+    assert key("顧客") != key("商品")

@@ -1,0 +1,90 @@
+"""The configs of conf/data on the real sets, where these are at hand."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+import yaml
+from shop_folder import account_of
+
+from embedrec.tables import DataConfig, read_tables
+
+DATA = os.environ.get("EMBEDREC_DATA", "")
+CONF = Path(__file__).parents[2] / "conf" / "data"
+
+needs_data = pytest.mark.skipif(not DATA, reason="EMBEDREC_DATA is not set")
+
+
+def shipped(name: str) -> DataConfig:
+    """Compose one config of conf/data over `files`, as Hydra does."""
+    merged: dict[str, Any] = yaml.safe_load((CONF / "files.yaml").read_text())
+    for field, value in yaml.safe_load((CONF / f"{name}.yaml").read_text()).items():
+        if field != "defaults":
+            merged[field] = {**merged[field], **value} if isinstance(value, dict) else value
+    return DataConfig.model_validate(merged)
+
+
+@pytest.mark.parametrize("name", sorted(path.stem for path in CONF.glob("*.yaml")))
+def test_configs_are_valid_and_named_as_their_file(name: str) -> None:
+    assert shipped(name).name == name
+
+
+def test_files_yaml_spells_out_every_key() -> None:
+    """So that `data.columns.customer_id=user_id` overrides a key that is there."""
+    assert yaml.safe_load((CONF / "files.yaml").read_text()) == DataConfig(name="files").model_dump()
+
+
+@needs_data
+def test_online_retail() -> None:
+    tables = read_tables(shipped("online_retail"))
+    account = account_of(tables)
+    assert (len(tables.purchases), account.set_aside, account.quarantined) == (396_337, 8_539, 0)
+    assert "8,539 rows with event 'return' set aside" in account.notes
+    assert tables.products[["title", "price"]].notna().to_numpy().all()
+    assert str(tables.events["purchase_date"].max()) == "2011-12-09 12:50:00"
+
+
+@needs_data
+def test_completejourney() -> None:
+    tables = read_tables(shipped("completejourney"))
+    assert len(tables.purchases) + account_of(tables).set_aside == 75_000
+    items = pd.read_parquet(Path(DATA) / "completejourney" / "items.parquet")
+    assert set(tables.products["category"].dropna()) == set(items["category"].dropna())
+
+
+@needs_data
+def test_amazon_grocery() -> None:
+    tables = read_tables(shipped("amazon_grocery"))
+    assert len(tables.purchases) == 121_892
+    assert tables.products["category"].nunique() == 57
+
+
+VARIANTS: list[tuple[str, dict[str, str], int]] = [
+    ("variant_01", {}, 8),
+    ("variant_02", {}, 985),
+    ("variant_03", {}, 618),
+    ("variant_05", {}, 6),
+    ("variant_05/dataset.csv", {}, 100),
+    (
+        "variant_06",
+        {"purchase_history": "purchase_history_dummy.csv", "product_details": "product_details_dummy.csv"},
+        200_000,
+    ),
+    ("variant_08", {}, 188),
+    ("variant_10", {}, 6),
+    ("variant_10", {"purchase_history": "purchase_history_modify.csv"}, 36),
+]
+
+
+@needs_data
+@pytest.mark.parametrize(("path", "files", "purchases"), VARIANTS)
+def test_what_people_hand_over(path: str, files: dict[str, str], purchases: int) -> None:
+    settings = {"name": "variant", "path": f"$EMBEDREC_DATA/terra_variants/{path}", "files": files}
+    tables = read_tables(DataConfig.model_validate(settings))
+    assert len(tables.purchases) == purchases
+    assert not len(tables.quarantine)
+    assert tables.purchases["product_id"].isin(tables.products["product_id"]).all()
