@@ -27,7 +27,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load, save
 from torch import Tensor
 
-from embedrec.errors import BundleError
+from embedrec.errors import BundleError, quoted
 from embedrec.features import FeatureSchema
 from embedrec.models import ModelConfig
 
@@ -136,9 +136,9 @@ def read_bundle(folder: Path) -> Bundle:
 
 def _read_manifest(folder: Path) -> Manifest:
     path = folder / MANIFEST
-    if not path.is_file():
+    if path.is_symlink() or not path.is_file():
         raise BundleError(
-            f"{folder} is not a bundle: it has no {MANIFEST}; train.py prints the path of the one it writes"
+            f"{folder} is not a bundle: it has no plain {MANIFEST}; train.py prints the path of the one it writes"
         )
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
@@ -148,6 +148,8 @@ def _read_manifest(folder: Path) -> Manifest:
         manifest = Manifest.model_validate(content)
     except (ValueError, RecursionError) as error:
         raise BundleError(f"{path} is damaged ({type(error).__name__}); export the bundle again") from error
+    if strange := sorted(set(manifest.files) - set(FILES)):
+        raise BundleError(f"{path} names {quoted(strange[0])}, which is no file of a bundle; export the bundle again")
     if manifest.id != manifest.digest():
         raise BundleError(
             f"{path} does not match its own id: it was changed by hand or damaged; export the bundle again"

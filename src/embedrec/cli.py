@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import os
 import re
 import sys
@@ -14,6 +15,14 @@ from embedrec.errors import ConfigError, EmbedrecError, nearest, quoted
 
 Task = Callable[[Any], None]
 MISTAKE, BUG, INTERRUPTED = 2, 1, 130
+
+
+class Parser(argparse.ArgumentParser):
+    """Refuses wrong flags in one line."""
+
+    def error(self, message: str) -> Any:
+        """Raise instead of printing the usage."""
+        raise ConfigError(f"{message}; see --help")
 
 
 def guarded(command: Callable[[], int | None]) -> int:
@@ -42,7 +51,7 @@ def with_hydra(task: Task, arguments: list[str], conf: Path, config_name: str) -
     def kept(composed: Any) -> None:
         try:
             task(composed)
-        except Exception as error:  # noqa: BLE001 - raised again below; Hydra would print a line of its own first
+        except Exception as error:
             failed.append(error)
 
     os.environ["HYDRA_FULL_ERROR"] = "1"  # or Hydra prints several lines itself and exits with 1

@@ -30,7 +30,9 @@ def softmax_loss(scores: Tensor, log_weight: Tensor, rows: Tensor, columns: Tens
         return scores.sum() * 0.0
     logits = scores / temperature
     weight = log_weight.expand_as(logits).index_put((rows, columns), logits.new_zeros(len(rows)))
-    total = torch.logsumexp(logits + weight, dim=1)
-    each = total[rows] - logits[rows, columns]
-    count = torch.bincount(rows, minlength=len(scores)).to(each.dtype)
-    return (each / count[rows]).sum() / (count > 0).sum()
+    # only rows with a positive: a row of -inf alone, where everything was bought, would have a gradient of NaN
+    asked, place = torch.unique(rows, return_inverse=True)
+    total = torch.logsumexp((logits + weight)[asked], dim=1)
+    each = total[place] - logits[rows, columns]
+    count = torch.bincount(place).to(each.dtype)
+    return (each / count[place]).sum() / len(asked)

@@ -86,6 +86,8 @@ def day(time: int) -> str:
 def parse_date(name: str, value: str) -> int:
     """Read a date given by the user as seconds since 1970; `name` is what the error calls it."""
     try:
+        if value.strip().lower() in ("now", "today"):
+            raise ValueError("a run must be repeatable")
         stamp = pd.Timestamp(value)
         if stamp.tzinfo is not None:
             stamp = stamp.tz_convert("UTC").tz_localize(None)

@@ -46,11 +46,14 @@ class Tracker:
                 experiment = _experiment(self._client, config.experiment, outputs)
         except MlflowException as error:
             raise ConfigError(f"tracking.uri={quoted(uri)} cannot be opened: {str(error).splitlines()[0]}") from error
+        if run_id is not None:
+            try:
+                self._client.update_run(run_id, status="RUNNING")
+            except MlflowException:  # the store was deleted or replaced since: record anew
+                run_id = None
         if run_id is None:
             tags = {PARENT_TAG: config.parent_run} if config.parent_run else {}
             run_id = self._client.create_run(experiment, run_name=name, tags=tags).info.run_id
-        else:
-            self._client.update_run(run_id, status="RUNNING")
         self.run_id: str = run_id
         self._uri, self._experiment = uri, config.experiment
 
@@ -140,5 +143,5 @@ def _commit() -> dict[str, str]:
 
 
 def _git(*words: str) -> str:
-    done = subprocess.run(["git", *words], capture_output=True, text=True, check=True, timeout=10)  # noqa: S607
+    done = subprocess.run(["git", *words], capture_output=True, text=True, check=True, timeout=10)  # noqa: S603, S607
     return done.stdout.strip()

@@ -74,12 +74,8 @@ def resume(folder: Path, others: list[str]) -> None:
 
 def quiet() -> None:
     """Keep Lightning's advertisements and hardware lines off the terminal."""
-    import warnings
-
     for name in ("pytorch_lightning", "lightning.pytorch", "lightning_fabric"):
         logging.getLogger(name).setLevel(logging.WARNING)
-    warnings.filterwarnings("ignore", message=".*LeafSpec.*")
-    warnings.filterwarnings("ignore", message=".*does not have many workers.*")
 
 
 def _finish(work: Any, folder: Path) -> None:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import socket
+import threading
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
+import uvicorn
 from fake_shop import FakeShop
 from fastapi import FastAPI
 from starlette.testclient import TestClient
@@ -18,14 +21,18 @@ from embedrec.app.application import create_app
 HERE = "http://127.0.0.1:7860"
 
 
-# Gradio 6.31 sets a pandas option that pandas 3 is about to drop, each time it sums up its queue.
-GRADIOS_OWN = "ignore:'future.no_silent_downcasting' is deprecated:DeprecationWarning"
+# Gradio 6.31 uses what pandas 3 is about to drop, each time it sums up its queue.
+GRADIOS_OWN = (
+    "ignore:'future.no_silent_downcasting' is deprecated:DeprecationWarning",
+    "ignore:The copy keyword is deprecated:DeprecationWarning",
+)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if item.path.parent == Path(__file__).parent:
-            item.add_marker(pytest.mark.filterwarnings(GRADIOS_OWN))
+            for warning in GRADIOS_OWN:
+                item.add_marker(pytest.mark.filterwarnings(warning))
 
 
 def build_app(shop: FakeShop, **settings: Any) -> FastAPI:
@@ -35,6 +42,28 @@ def build_app(shop: FakeShop, **settings: Any) -> FastAPI:
         return create_app(shop, **settings)
 
     return asyncio.run(build())
+
+
+@contextmanager
+def live(shop: FakeShop, **settings: Any) -> Iterator[str]:
+    """Serve on a free port, as the command does; give the address."""
+    with socket.socket() as listening:
+        listening.bind(("127.0.0.1", 0))
+        config = uvicorn.Config(
+            build_app(shop, **settings), log_level="warning", ws="none", timeout_graceful_shutdown=1
+        )
+        server = uvicorn.Server(config)
+        thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
+        thread.start()
+        yield f"http://127.0.0.1:{listening.getsockname()[1]}"
+        server.should_exit = True
+        thread.join()
+
+
+@pytest.fixture(scope="session")
+def address() -> Iterator[str]:
+    with live(FakeShop()) as place:
+        yield place
 
 
 @pytest.fixture(scope="session")

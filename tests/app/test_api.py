@@ -6,6 +6,7 @@ import base64
 import json
 from datetime import date
 
+import httpx
 import pytest
 from fake_shop import HOSTILE, FakeShop
 from starlette.testclient import TestClient
@@ -248,3 +249,10 @@ def test_a_shop_is_warm_before_it_serves(serve):
     shop = Cold(products=40)
     serve(shop)
     assert shop.asked == 1
+
+
+def test_a_long_body_over_a_real_connection_gets_its_answer(address):
+    long = b"x" * (20 * 2**20)
+    assert httpx.post(f"{address}/recommend", content=long, headers=JSON).status_code == 413
+    assert httpx.post(f"{address}/recommend", content=iter([long]), headers=JSON).status_code == 413
+    assert httpx.get(f"{address}/health").status_code == 200

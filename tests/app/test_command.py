@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import socket
+import subprocess
+import sys
 
 import pytest
 
@@ -36,6 +38,12 @@ def test_impossible_address(capsys, options):
     assert_one_line(capsys, options[0], options[1])
 
 
+@pytest.mark.parametrize("arguments", [[], ["bundle", "--no-such-flag"], ["bundle", "--port", "high"]])
+def test_wrong_flags(capsys, arguments):
+    assert main(arguments) == 2
+    assert_one_line(capsys, "see --help")
+
+
 @pytest.mark.parametrize(
     ("user", "password", "named"), [("", "secret", "EMBEDREC_USER"), ("ann", "", "EMBEDREC_PASSWORD")]
 )
@@ -44,3 +52,15 @@ def test_auth_needs_both_variables(capsys, monkeypatch, user, password, named):
     monkeypatch.setenv("EMBEDREC_PASSWORD", password)
     assert main(["bundle", "--auth", "--port", "0"]) == 2
     assert_one_line(capsys, named)
+
+
+def test_help_is_quick_and_shows_an_example():
+    code = "import sys; from embedrec.app.command import main\ntry: main(['--help'])\nfinally: print(*sys.modules)"
+    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    assert "example: embedrec-serve" in out
+    assert not {"torch", "gradio", "pandas", "uvicorn"} & set(out.split())
+
+
+def test_missing_bundle(capsys, tmp_path):
+    assert main([str(tmp_path / "no-such-bundle"), "--port", "0"]) == 2
+    assert_one_line(capsys, "no-such-bundle")

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import shlex
+import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from html.parser import HTMLParser
 
 import pytest
+from conftest import live
 from fake_shop import HOSTILE, FakeShop, Info
 from fastapi import FastAPI
 from starlette.testclient import TestClient
@@ -246,8 +250,30 @@ def test_snippets_ask_the_shown_question(customer):
         assert eval(literal.removeprefix("question = ")) == question
 
 
-def test_help_is_quick_and_shows_an_example():
-    code = "import sys; from embedrec.app.command import main\ntry: main(['--help'])\nfinally: print(*sys.modules)"
-    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
-    assert "example: embedrec-serve" in out
-    assert not {"torch", "gradio", "pandas", "uvicorn"} & set(out.split())
+@pytest.mark.parametrize("login", [None, ("ann", "pass:word")])
+def test_snippets_run(login):
+    question = {"customer_id": "it's me", "k": 2}
+    variables = {**os.environ, "EMBEDREC_USER": "ann", "EMBEDREC_PASSWORD": "pass:word"}
+    with live(FakeShop(products=40), login=login) as address:
+        asked = (address, "/recommend", question, login is not None)
+        programs = [[sys.executable, "-c", python_snippet(*asked)]]
+        if shutil.which("curl"):
+            programs.append(["sh", "-c", curl_snippet(*asked)])
+        for program in programs:
+            ran = subprocess.run(program, env=variables, capture_output=True, text=True, timeout=20)
+            assert "popular in this shop" in ran.stdout, ran.stderr
+
+
+def test_a_shop_without_behaviour_prices_or_titles_has_a_page(serve):
+    class Plain(FakeShop):
+        def customer(self, customer_id):
+            known = super().customer(customer_id)
+            return known and replace(known, page_views=None, time_spent=None, spend=None, usual_price=None)
+
+    shop = Plain(products=40)
+    shop.titles, shop.price_range, shop.categories = {}, None, []
+    with serve(shop) as client:
+        page = client.get("/config").json()
+    labels = {part["props"].get("label"): part["props"].get("visible") for part in page["components"]}
+    assert "Pages viewed" not in labels
+    assert labels["Lowest price"] is labels["Only these categories"] is False

@@ -11,6 +11,7 @@ import os
 import socket
 import sys
 from collections.abc import Sequence
+from typing import NoReturn
 
 from embedrec.errors import ConfigError, EmbedrecError
 
@@ -20,8 +21,8 @@ _LAST_WORD = 3  # seconds that open pages get to close when the server stops
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Serve until interrupted; return the exit code: 0 done, 2 the user's mistake, said on one line."""
-    asked = _parser().parse_args(argv)
     try:
+        asked = _parser().parse_args(argv)
         login = _login() if asked.auth else None
         with _listen(asked.host, asked.port) as listening:
             return _serve(asked, listening, login)
@@ -30,8 +31,16 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 2
 
 
+class _Parser(argparse.ArgumentParser):
+    """Refuses wrong flags in one line, without the usage."""
+
+    def error(self, message: str) -> NoReturn:
+        """Raise what `main` prints."""
+        raise ConfigError(f"{message}; see --help")
+
+
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="embedrec-serve",
         description="Serve the page and the API of an exported bundle.",
         epilog="example: embedrec-serve outputs/latest/bundle --port 8000",

@@ -144,6 +144,7 @@ class CopyPanel:
         headers = request.headers
         address = headers.get("origin") or f"http://{headers['host']}"
         asked = question.model_dump(mode="json", exclude_unset=True)
+        asked = {**{key: asked.pop(key) for key in ("customer_id", "history") if key in asked}, **asked}
         return (
             curl_snippet(address, self.route, asked, self.needs_login),
             python_snippet(address, self.route, asked, self.needs_login),

@@ -34,7 +34,13 @@ def customer_tab(service: Service, needs_login: bool) -> None:
             min_width=260,
         )
         show = gr.Button("Show", variant="primary", elem_id="show-customer", scale=1, min_width=90)
-        surprise = gr.Button("Surprise me", elem_id="surprise", scale=1, min_width=120)
+        surprise = gr.Button(
+            "Surprise me",
+            elem_id="surprise",
+            scale=1,
+            min_width=120,
+            visible=len(service.shop.customer_ids) > 0,
+        )
     examples = _examples(service)
     chosen = options(service, "Leave out what they already bought")
     result = gr.HTML(_EMPTY, elem_id="customer-result", elem_classes="er-bare", apply_default_css=False)

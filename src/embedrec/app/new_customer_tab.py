@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 from itertools import islice
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import gradio as gr
 import numpy as np
@@ -14,8 +14,11 @@ from pydantic import ValidationError
 from embedrec.app import views
 from embedrec.app.controls import copy_panel, mending, options, read_options
 from embedrec.app.questions import NewCustomerQuestion
-from embedrec.app.service import Service, known
+from embedrec.app.service import Service
 from embedrec.errors import RequestError
+
+if TYPE_CHECKING:
+    from embedrec.serving.profile import CustomerProfile
 
 SAMPLE = 200  # customers looked at for what is usual
 SENT_WHOLE = 5000  # up to so many products are sent with the page, and the browser searches them at once
@@ -24,9 +27,11 @@ FOUND = 60  # products found by one search of a longer catalogue
 
 def new_customer_tab(page: gr.Blocks, service: Service, needs_login: bool) -> None:
     """Lay out the tab inside `page`; its list is filled when the page opens."""
+    profiles = _sample(service)
     with gr.Row():
-        page_views = _behaviour_slider(service, "page_views", "Pages viewed")
-        time_spent = _behaviour_slider(service, "time_spent", "Time on the site")
+        page_views = _behaviour([profile.page_views for profile in profiles], "Pages viewed")
+        time_spent = _behaviour([profile.time_spent for profile in profiles], "Time on the site")
+    sliders = [part for part in (page_views, time_spent) if isinstance(part, gr.Slider)]
     many = len(service.shop.product_ids) > SENT_WHOLE
     basket = gr.Dropdown(
         find_products(service, most=FOUND if many else SENT_WHOLE),
@@ -69,7 +74,7 @@ def new_customer_tab(page: gr.Blocks, service: Service, needs_login: bool) -> No
             find, basket, basket, api_visibility="private", show_progress="hidden", trigger_mode="always_last"
         )
     gr.on(
-        [page.load, page_views.release, time_spent.release, basket.change, *chosen.changes()],
+        [page.load, *(slider.release for slider in sliders), basket.change, *chosen.changes()],
         answer,
         [page_views, time_spent, basket, *chosen.inputs()],
         [result, *copied.outputs()],
@@ -93,22 +98,30 @@ def find_products(
     return found + [(shop.titles.get(id_) or id_, id_) for id_ in picked if id_ not in listed]
 
 
-def _behaviour_slider(service: Service, column: str, label: str) -> gr.Slider:
-    """Lay out a slider from 0 to what hardly a customer exceeds, set to what is usual; hidden if unknown."""
+def _sample(service: Service) -> list[CustomerProfile]:
+    """Return some customers, spread over the shop's."""
     ids = service.shop.customer_ids
-    sampled = (service.shop.customer(ids[i]) for i in range(0, len(ids), max(1, len(ids) // SAMPLE)))
-    amounts = [getattr(profile, column) for profile in sampled if profile is not None]
-    amounts = [amount for amount in amounts if known(amount) is not None]
-    usual, high = np.quantile(amounts, [0.5, 0.95]) if amounts else (0.0, 1.0)
+    found = (service.shop.customer(ids[i]) for i in range(0, len(ids), max(1, len(ids) // SAMPLE)))
+    return [profile for profile in found if profile is not None]
+
+
+def _behaviour(amounts: Iterable[float | None], label: str) -> gr.Slider | gr.State:
+    """Lay out a slider from 0 to what hardly a customer exceeds, set to what is usual.
+
+    A shop that does not record this gets no slider, and the amount stays unknown.
+    """
+    recorded = [float(amount) for amount in amounts if amount is not None]
+    if not recorded:
+        return gr.State(None)
+    usual, high = (float(amount) for amount in np.quantile(recorded, [0.5, 0.95]))
     top = _round_up(high)
     return gr.Slider(
         0,
         top,
-        value=round(float(usual)) if amounts else None,
+        value=round(usual),
         step=1 if top > 10 else 0.1,
         label=label,
         info=f"Half of this shop's customers are below {usual:,.0f}.",
-        visible=bool(amounts),
     )
 
 

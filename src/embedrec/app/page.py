@@ -69,6 +69,8 @@ def _theme() -> gr.themes.Base:
         body_background_fill="*neutral_50",
         block_background_fill="white",
         input_background_fill="white",
+        input_placeholder_color="*neutral_500",
+        input_placeholder_color_dark="*neutral_400",
         input_border_width="1px",
         input_border_color="*neutral_300",
         input_border_color_focus="*primary_600",

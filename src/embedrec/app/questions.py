@@ -64,14 +64,17 @@ Amount = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Bounds = Annotated[list[Amount], Field(min_length=2, max_length=2), AfterValidator(_ascending)]
 
 
-class Question(BaseModel):
+K = Annotated[int, Field(ge=1, le=LARGEST_K)]
+
+
+class _Question(BaseModel):
     """What every question shares: exact types, no unknown keys."""
 
     model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
-    k: Annotated[int, Field(ge=1, le=LARGEST_K)] = 10
 
 
-class _Filtered(Question):
+class _Filters(_Question):
+    k: K = 10
     exclude_bought: bool = False
     categories: Annotated[list[Text], Field(max_length=LONGEST_LIST)] = []
     price: Bounds | None = None
@@ -86,13 +89,13 @@ class _Filtered(Question):
         }
 
 
-class CustomerQuestion(_Filtered):
+class CustomerQuestion(_Filters):
     """What will this customer want next?"""
 
     customer_id: Text
 
 
-class NewCustomerQuestion(_Filtered):
+class NewCustomerQuestion(_Filters):
     """What will someone want whom the model has never seen?"""
 
     history: Annotated[list[Text], Field(max_length=LONGEST_LIST)] = []
@@ -100,10 +103,11 @@ class NewCustomerQuestion(_Filtered):
     time_spent: Amount | None = None
 
 
-class SimilarQuestion(Question):
+class SimilarQuestion(_Question):
     """Which products are like this one?"""
 
     product_id: Text
+    k: K = 10
 
 
 def read_json(body: bytes) -> Any:

@@ -16,7 +16,8 @@ from embedrec import columns
 from embedrec.app.service import CustomerAnswer, Item, known
 
 if TYPE_CHECKING:
-    from embedrec.serving.recommender import CustomerProfile, ModelInfo, Recommender
+    from embedrec.serving.profile import CustomerProfile, ModelInfo
+    from embedrec.serving.recommender import Recommender
 
 SHOWN_PURCHASES = 100  # the newest ones; a list beyond this is no longer read
 
@@ -114,10 +115,11 @@ def customer_result(
             + _suggestions("Popular in the shop", answer.items, shop.titles, bought)
             + "</div>"
         )
+    heading = "Popular in the shop" if answer.cold_start else "What next, and why"
     return (
         '<div class="er-result er-known">'
         f"{_portrait(profile)}"
-        f"{_suggestions('What next, and why', answer.items, shop.titles, bought)}"
+        f"{_suggestions(heading, answer.items, shop.titles, bought)}"
         f"{_history(purchases)}"
         "</div>"
     )

@@ -35,14 +35,7 @@ def training_cuts(history: History, until: int, horizon: int, count: int) -> lis
         as_of = until - horizon - step * stride
         if as_of <= start:
             break
-        users = returning_buyers(history, as_of, as_of + horizon)
+        users = history.returning_buyers(as_of, as_of + horizon)
         if len(users):
             cuts.append(Cut(as_of, as_of + horizon, users))
     return cuts[::-1]
-
-
-def returning_buyers(history: History, since: int, until: int) -> Ints:
-    """Return users with a purchase before `since` and another in [since, until), ascending."""
-    users = history.buyers(since, until)
-    earlier = history.lines(users, int(history.times.min()), since)
-    return users[earlier.offsets[1:] > earlier.offsets[:-1]]

@@ -14,7 +14,6 @@ import torch
 from torch import Tensor
 
 from embedrec import metrics
-from embedrec.data.cuts import returning_buyers
 from embedrec.features import Customers, Snapshot
 from embedrec.features.history import Bools, Floats, Ints, Ragged
 from embedrec.models import Scorer
@@ -36,7 +35,7 @@ class Truth:
     @classmethod
     def of_window(cls, snapshot: Snapshot, until: int) -> Truth:
         """Collect the customers with a purchase before the snapshot and one in [as_of, until)."""
-        users = returning_buyers(snapshot.history, snapshot.as_of, until)
+        users = snapshot.history.returning_buyers(snapshot.as_of, until)
         targets = snapshot.history.targets(users, snapshot.as_of, until)
         return cls(users, targets, (snapshot.as_of, until))
 

@@ -38,6 +38,7 @@ def write_json(path: Path, content: Any) -> None:
 
 def point_latest(outputs: Path, folder: Path) -> None:
     """Move outputs/latest to a finished run in one step."""
+    outputs.mkdir(parents=True, exist_ok=True)  # a resumed run may lie elsewhere
     partial = outputs / f".latest.{os.getpid()}"
     partial.unlink(missing_ok=True)
     partial.symlink_to(os.path.relpath(folder, outputs))

@@ -117,8 +117,8 @@ def _numeric(history: History, users: Ints, as_of: int, lines: Ragged, log_price
 
 
 def _behaviour(history: History, users: Ints, as_of: int) -> tuple[Floats, Floats]:
-    """Page views and time spent: dated rows before `as_of` where the shop gave them, else the undated totals."""
-    if not len(history.activity_times):
+    """Page views and time spent: dated rows before `as_of` where the shop gave any, else the undated totals."""
+    if as_of <= history.first_activity:
         return history.total_views[users], history.total_time[users]
     lines = history.activity(users, as_of)
     spent = _sum_by_row(history.activity_seconds[lines.values], lines.rows, len(users))

@@ -135,10 +135,10 @@ class FeatureEncoder:
     def newcomer(
         self, items: Ints, products: Products, page_views: float = np.nan, time_spent: float = np.nan
     ) -> Customers:
-        """Describe somebody the shop has never seen, who bought items[n] the day before."""
+        """Describe somebody the shop has never seen, who bought one piece of each of items[n] the day before."""
         return FeatureEncoder(
             self.schema,
-            self.history.of_newcomer(items, products.as_of - DAY, page_views, time_spent),
+            self.history.of_newcomer(items, self.price[items], products.as_of - DAY, page_views, time_spent),
             self.catalogue,
         ).customers(np.zeros(1, np.int64), products)
 

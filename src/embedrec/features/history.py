@@ -101,6 +101,12 @@ class History:
         """Return users with at least one purchase in the window, ascending."""
         return np.unique(self.users[(self.times >= since) & (self.times < until)])
 
+    def returning_buyers(self, since: int, until: int) -> Ints:
+        """Return users with a purchase before `since` and another in [since, until), ascending."""
+        users = self.buyers(since, until)
+        earlier = self.lines(users, NEVER, since)
+        return users[np.diff(earlier.offsets) > 0]
+
     def distinct_customers(self, since: int, until: int) -> Floats:
         """[N]: how many different customers bought each product in the window."""
         view = self.by_time
@@ -108,16 +114,16 @@ class History:
         first = view.previous[low:high] < since  # count a customer's first line in the window only
         return np.bincount(view.items[low:high][first], minlength=self.n_items).astype(np.float64)
 
-    def of_newcomer(self, items: Ints, time: int, page_views: float, time_spent: float) -> History:
+    def of_newcomer(self, items: Ints, spend: Floats, time: int, page_views: float, time_spent: float) -> History:
         """Return the history of one unknown customer who bought items[n] at `time`, over the same products."""
-        none, count = np.empty(0, np.int64), len(items)
+        none, count, order = np.empty(0, np.int64), len(items), np.argsort(items, kind="stable")
         return History(
             customer_ids=pd.Index([""], dtype="str"),
             product_ids=self.product_ids,
             users=np.zeros(count, np.int64),
-            items=np.sort(items),
+            items=items[order],
             times=np.full(count, time),
-            spend=np.full(count, np.nan),
+            spend=spend[order],
             prices=np.full(count, np.nan),
             activity_users=none,
             activity_times=none,
@@ -125,6 +131,11 @@ class History:
             total_views=np.array([page_views]),
             total_time=np.array([time_spent]),
         )
+
+    @cached_property
+    def first_activity(self) -> int:
+        """Seconds at which dated behaviour begins; after every date where there is none."""
+        return int(self.activity_times.min(initial=np.iinfo(np.int64).max))
 
     @cached_property
     def by_time(self) -> TimeOrder:
@@ -191,7 +202,7 @@ def build_history(customers: pd.DataFrame, products: pd.DataFrame, events: pd.Da
     prices = bought[PRICE].to_numpy(np.float64)
     known = np.where(np.isnan(prices), catalogue.price[items], prices)
     spend = known * bought[QUANTITY].to_numpy(np.float64)
-    order = np.lexsort((spend, items, times, users))
+    order = np.lexsort((prices, spend, items, times, users))
 
     activity_users = _numbers(customer_ids, activity[CUSTOMER])
     activity_times = seconds(activity[TIME])

@@ -9,6 +9,7 @@ from embedrec.models.classic.personal_frequency import PersonalFrequencyConfig
 from embedrec.models.classic.popularity import PopularityConfig, PopularityRecentConfig
 from embedrec.models.classic.random import RandomConfig
 from embedrec.models.learned import TwoTowerScorer
+from embedrec.models.loading import load_scorer
 from embedrec.models.two_tower import TwoTower, TwoTowerConfig
 
 ClassicConfig = RandomConfig | PopularityConfig | PopularityRecentConfig | PersonalFrequencyConfig
@@ -34,4 +35,5 @@ __all__ = [
     "TwoTower",
     "TwoTowerConfig",
     "TwoTowerScorer",
+    "load_scorer",
 ]

@@ -36,7 +36,7 @@ class TwoTowerConfig(BaseModel):
     """Share of ids shown as "unknown" while training, on both sides."""
     history_dropout: float = Field(0.3, ge=0, lt=1)
     """Share of purchase lines hidden from the history while training."""
-    half_life: float = Field(60.0, gt=0, le=36500)
+    half_life: float = Field(120.0, gt=0, le=36500)
     """Days after which a purchase counts half in the history."""
 
     def build(self, schema: FeatureSchema) -> TwoTower:

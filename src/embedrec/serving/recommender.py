@@ -28,15 +28,15 @@ from embedrec.columns import (
     TIME,
     TITLE,
 )
-from embedrec.errors import BundleError, RequestError, nearest
+from embedrec.errors import RequestError, nearest
 from embedrec.features import Customers, FeatureEncoder, build_history
 from embedrec.features.history import NEVER, Ints
-from embedrec.models import Scorer, TwoTowerConfig, TwoTowerScorer
+from embedrec.models import load_scorer
 from embedrec.models.classic.popularity import PopularityRecentConfig
 from embedrec.ranking import top_k
 from embedrec.serving.profile import CustomerProfile, ModelInfo, describe, model_info
 from embedrec.serving.reasons import POPULAR, reasons
-from embedrec.serving.requests import check_amount, check_id, check_k, check_price
+from embedrec.serving.requests import check_amount, check_id, check_k, check_names, check_price
 from embedrec.splits import parse_date
 
 COLD_START = "cold_start"
@@ -50,11 +50,11 @@ class Recommender:
         history, catalogue = build_history(*(bundle.frames[name] for name in ("customers", "products", "events")))
         encoder = FeatureEncoder(bundle.schema, history, catalogue)
         self._snapshot = encoder.at(history.end if as_of is None else as_of)
-        self._scorer = _scorer(bundle).observe(self._snapshot)
+        manifest = bundle.manifest
+        self._scorer = load_scorer(manifest.model, bundle.schema, bundle.weights).observe(self._snapshot)
         self._popular = PopularityRecentConfig().build(bundle.schema).observe(self._snapshot)
         self._candidates = torch.from_numpy(self._snapshot.products.candidates)
-        self._frames = bundle.frames
-        self.info: ModelInfo = model_info(bundle.manifest, self._snapshot)
+        self.info: ModelInfo = model_info(manifest, self._snapshot)
 
     @classmethod
     def load(cls, path: str | Path, as_of: str | None = None) -> Recommender:
@@ -117,7 +117,8 @@ class Recommender:
             RequestError: as `recommend`, or the basket names an unknown product.
         """
         allowed = self._allowed(categories, price)
-        items = np.unique(np.array([self._item("history", product) for product in history], np.int64))
+        basket = check_names("history", history)
+        items = np.unique(np.array([self._item("history", product) for product in basket], np.int64))
         views, spent = check_amount("page_views", page_views), check_amount("time_spent", time_spent)
         k = check_k(k)
         customer = self._snapshot.encoder.newcomer(items, self._snapshot.products, views, spent)
@@ -230,11 +231,11 @@ class Recommender:
     def _allowed(self, categories: Iterable[str] | None, price: Price | None) -> Tensor:
         """[N] candidates that pass the filters."""
         allowed = self._snapshot.products.candidates.copy()
-        wanted = set(categories or ())
-        if unknown := sorted(str(name) for name in wanted - set(self.categories)):
+        wanted = set(check_names("categories", categories))
+        if unknown := sorted(wanted - set(self.categories)):
             raise RequestError("categories", f"no such category{nearest(unknown[0], self.categories)}")
         if wanted:
-            allowed &= np.isin(self._snapshot.encoder.catalogue.category.astype(str), sorted(wanted))
+            allowed &= np.array([name in wanted for name in self._snapshot.encoder.catalogue.category])
         if (limits := check_price(price)) is not None:
             prices = self._snapshot.encoder.price
             allowed &= (prices >= limits[0]) & (prices <= limits[1])
@@ -249,17 +250,3 @@ class Recommender:
         if place < 0 or not self._snapshot.products.candidates[place]:
             raise RequestError(field, "no such product")
         return place
-
-
-def _scorer(bundle: Bundle) -> Scorer:
-    config = bundle.manifest.model
-    if not isinstance(config, TwoTowerConfig):
-        return config.build(bundle.schema)
-    network = config.build(bundle.schema)
-    try:
-        network.load_state_dict(bundle.weights)
-    except RuntimeError as error:
-        raise BundleError("model.safetensors does not fit the schema of its bundle; export the bundle again") from error
-    if not all(bool(torch.isfinite(value).all()) for value in bundle.weights.values()):
-        raise BundleError("model.safetensors holds values that are not finite; train again")
-    return TwoTowerScorer(network)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from embedrec.errors import RequestError, quoted
 
@@ -35,12 +35,20 @@ def check_price(price: Sequence[float] | None) -> tuple[float, float] | None:
     if price is None:
         return None
     try:
-        low, high = (float(bound) for bound in price)
+        low, high = (math.nan if isinstance(bound, str | bool) else float(bound) for bound in price)
     except (TypeError, ValueError, OverflowError):
         raise RequestError("price", "wanted two numbers: lowest and highest") from None
     if not (math.isfinite(low) and math.isfinite(high) and 0 <= low <= high):
         raise RequestError("price", "wanted two numbers, lowest first, neither negative nor infinite")
     return low, high
+
+
+def check_names(field: str, values: Iterable[str] | None) -> list[str]:
+    """Return a list of texts, empty where there are none."""
+    names = [] if values is None else list(values) if isinstance(values, Iterable) else [None]
+    if isinstance(values, str) or not all(isinstance(name, str) for name in names):
+        raise RequestError(field, "wanted a list of texts")
+    return [str(name) for name in names]
 
 
 def check_amount(field: str, value: float | None) -> float:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import signal
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytorch_lightning as pl
 from pytorch_lightning.callbacks import Callback, EarlyStopping, ModelCheckpoint, RichProgressBar
@@ -17,6 +19,14 @@ from embedrec.training.callbacks import VALID_METRIC, EpochSeed, LearningCurve, 
 from embedrec.training.checkpoints import AtomicCheckpointIO
 from embedrec.training.config import SoftmaxConfig, TrainerConfig
 from embedrec.training.module import RecommenderModule
+
+# What Lightning warns of and is meant, or is its own to mend.
+NO_NEWS = (
+    ".*does not have many workers.*",
+    ".*exists and is not empty.*",
+    ".*smaller than the logging interval.*",
+    ".*LeafSpec.*",
+)
 
 
 @dataclass(frozen=True)
@@ -48,12 +58,12 @@ def fit(
         TrainingError: loss not finite, or a checkpoint that cannot be written or read.
     """
     curve = LearningCurve(validate)
-    callbacks: list[Callback] = [EpochSeed(data.seed), curve, _StopAfter(epochs)]
+    callbacks: list[Callback] = [EpochSeed(data.seed), curve, _StopAfter(epochs, curve)]
     best = None
     if validate is not None:
-        best = ModelCheckpoint(folder, "best", monitor=VALID_METRIC, mode="max", enable_version_counter=False)
+        best = _Best(folder, "best", monitor=VALID_METRIC, mode="max", enable_version_counter=False)
         callbacks += [
-            EarlyStopping(VALID_METRIC, mode="max", patience=config.patience, check_on_train_epoch_end=True),
+            _Patience(VALID_METRIC, mode="max", patience=config.patience, check_on_train_epoch_end=True),
             best,
         ]
     callbacks.append(ModelCheckpoint(folder, "last", enable_version_counter=False))
@@ -74,12 +84,14 @@ def fit(
     )
     last = folder / "last.ckpt"
     with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message=".*does not have many workers.*")
-        warnings.filterwarnings("ignore", message=".*exists and is not empty.*")
+        for hint in NO_NEWS:
+            warnings.filterwarnings("ignore", message=hint)
         module = RecommenderModule(network, loss, config)
-        trainer.fit(module, data, ckpt_path=str(last) if last.exists() else None)
-    if trainer.interrupted:
-        raise KeyboardInterrupt
+        try:
+            trainer.fit(module, data, ckpt_path=str(last) if last.exists() else None)
+        except SystemExit:  # Lightning makes an exit of Ctrl-C, and ignores every later one
+            signal.signal(signal.SIGINT, signal.default_int_handler)
+            raise KeyboardInterrupt from None
     if best is None:
         return Fit(len(curve.epochs), curve.epochs)
     load_weights(network, folder / "best.ckpt")
@@ -100,10 +112,31 @@ def load_weights(network: TwoTower, checkpoint: Path) -> None:
 class _StopAfter(Callback):
     """Ends training after a number of epochs without shortening the learning-rate schedule."""
 
-    def __init__(self, epochs: int | None) -> None:
-        self._epochs = epochs
+    def __init__(self, epochs: int | None, curve: LearningCurve) -> None:
+        self._epochs, self._curve = epochs, curve
+
+    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Stay stopped where a run that had ended is resumed."""
+        if self._epochs is not None and len(self._curve.epochs) >= self._epochs:
+            trainer.should_stop = True
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Stop after the last epoch asked for."""
-        if self._epochs is not None and trainer.current_epoch + 1 >= self._epochs:
+        self.on_train_start(trainer, pl_module)
+
+
+class _Patience(EarlyStopping):
+    """Early stopping that stays stopped where a run that had ended is resumed; Lightning's trains one epoch more."""
+
+    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Stop before the first epoch."""
+        if self.wait_count >= self.patience:
             trainer.should_stop = True
+
+
+class _Best(ModelCheckpoint):
+    """Remembers the best value also where the folder was moved; Lightning's would take the next epoch for the best."""
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Continue from the values of the checkpoint, in the folder of this run."""
+        super().load_state_dict({**state_dict, "dirpath": self.dirpath})

@@ -37,10 +37,12 @@ class PersonalFrequencyConfig(BaseModel):
 class PersonalFrequency(Scorer):
     """log2 of the decayed count, so that purchases of many years ago still rank above products never bought."""
 
-    FLOOR = 1e5  # log2 of a decayed count stays above -1e5: 130 years at the shortest half-life
+    LONGEST = 50_000  # days, some 137 years: no purchase is older
 
     def __init__(self, half_life: float) -> None:
         self.half_life = half_life
+        # lifts log2 of the oldest count to 1, just above the tie-break; any higher would cost the ties their precision
+        self.floor = 1 + self.LONGEST / half_life
 
     def observe(self, snapshot: Snapshot) -> Self:
         """Rank products by recent popularity for the places that own purchases leave open."""
@@ -58,7 +60,7 @@ class PersonalFrequency(Scorer):
         np.maximum.at(top, position, exponent)
         total = np.bincount(position, np.exp2(exponent - top[position]), minlength=len(pair))
         repeat = torch.zeros(customers.size * n_items, dtype=torch.float64)
-        repeat[torch.from_numpy(pair)] = torch.from_numpy(self.FLOOR + top + np.log2(total))
+        repeat[torch.from_numpy(pair)] = torch.from_numpy(self.floor + top + np.log2(total))
         # the tie-break must stay below any difference between two decayed counts that a reader would call real
         own = repeat.view(customers.size, n_items)
         tie = torch.from_numpy(self.tie_).expand_as(own)

@@ -6,7 +6,7 @@ from typing import Literal
 
 import numpy as np
 import torch
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor
 
 from embedrec.features import Customers, FeatureSchema
@@ -18,7 +18,7 @@ class RandomConfig(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
     name: Literal["random"] = "random"
-    seed: int = 0
+    seed: int = Field(0, ge=0)
 
     def build(self, schema: FeatureSchema) -> Random:
         """Make the model."""

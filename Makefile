@@ -1,0 +1,49 @@
+# The verbs of this project; the same here, in CI and in the README.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+SERVE ?= 1
+PORT ?= 7860
+
+# Real data for measuring lies beside some checkouts; tests that need it skip without it.
+EMBEDREC_DATA ?= $(abspath $(wildcard ../shared/data))
+ifneq ($(EMBEDREC_DATA),)
+export EMBEDREC_DATA
+endif
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test test-all check fix bench ui
+
+help:  ## list the verbs
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
+
+setup:  ## virtual environment in .venv with everything installed
+	@PYTHON="$(PYTHON)" sh scripts/setup.sh $(VENV)
+
+demo: setup  ## synthetic shop → train → evaluate → export → page (SERVE=0 stops before the page)
+	$(BIN)/python scripts/train.py data=demo name=demo
+ifneq ($(SERVE),0)
+	$(BIN)/python scripts/serve.py outputs/latest/bundle --port $(PORT)
+endif
+
+test: setup  ## the default tests, under five minutes
+	$(BIN)/python -m pytest
+
+test-all: setup  ## every test, the slow ones too
+	$(BIN)/python -m pytest -m "not benchmark"
+
+check: setup  ## format, lint, types, import contracts
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+fix: setup  ## repair what can be repaired
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: setup  ## benchmarks against named peers, ratios in one run
+	$(BIN)/python -m pytest -m benchmark -s tests/benchmarks
+
+ui: setup  ## the MLflow UI on what was tracked
+	$(BIN)/mlflow ui --backend-store-uri sqlite:///outputs/mlflow.db

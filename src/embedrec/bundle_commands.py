@@ -1,0 +1,101 @@
+"""`scripts/recommend.py` and `scripts/evaluate.py`: ask a bundle, and measure it again from itself alone."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from embedrec.cli import Parser
+from embedrec.errors import ConfigError, DataError
+
+
+def recommend(arguments: list[str]) -> None:
+    """Print or write recommendations for one customer or for a file of them."""
+    parser = Parser(
+        description="Recommend products from a bundle.",
+        epilog="example: python scripts/recommend.py outputs/latest/bundle --customer C0042 -k 10",
+    )
+    parser.add_argument("bundle", metavar="BUNDLE", help="folder that train.py wrote")
+    who = parser.add_mutually_exclusive_group(required=True)
+    who.add_argument("--customer", metavar="ID")
+    who.add_argument("--customers", metavar="FILE", help="CSV with a column customer_id; use with --out")
+    parser.add_argument("-k", type=_whole, default=10, help="how many products, 1 to 1000")
+    parser.add_argument("--exclude-bought", action="store_true", help="leave out what the customer bought before")
+    parser.add_argument("--json", action="store_true", help="print the list as one line of JSON")
+    parser.add_argument("--out", metavar="FILE", help="CSV to write the lists of --customers to")
+    given = parser.parse_args(arguments)
+    if (given.customers is None) != (given.out is None):
+        raise ConfigError("--customers and --out go together; see --help")
+
+    from embedrec.serving import Recommender
+
+    shop = Recommender.load(given.bundle)
+    if given.customers is not None:
+        _recommend_file(shop, Path(given.customers), Path(given.out), given.k, given.exclude_bought)
+        return
+    table = shop.recommend(given.customer, given.k, exclude_bought=given.exclude_bought)
+    if given.json:
+        print(json.dumps([_plain(row) for row in table.to_dict("records")], allow_nan=False))
+        return
+    if table.attrs["cold_start"]:
+        print("This customer has not bought anything yet; these products are popular now.")
+    print(table.drop(columns="score").to_string(index=False))
+
+
+def evaluate(arguments: list[str]) -> None:
+    """Print the metrics of a bundle, recomputed from its own files, as one JSON object."""
+    parser = Parser(
+        description="Measure an exported bundle again: its weights, its encoder, the tables of DATA.",
+        epilog="example: python scripts/evaluate.py outputs/latest/bundle outputs/demo",
+    )
+    parser.add_argument("bundle", metavar="BUNDLE", help="folder that train.py wrote")
+    parser.add_argument("data", metavar="DATA", help="folder or file with the shop's tables")
+    given = parser.parse_args(arguments)
+
+    from embedrec.experiment.reevaluation import reevaluate
+
+    print(json.dumps(reevaluate(Path(given.bundle), given.data), allow_nan=False))
+
+
+def _recommend_file(shop: Any, source: Path, target: Path, k: int, exclude_bought: bool) -> None:
+    import pandas as pd
+    from rich.progress import track
+
+    try:
+        frame = pd.read_csv(source, dtype=str, keep_default_na=False)
+    except (OSError, ValueError) as error:
+        raise DataError(
+            f"{source} cannot be read as CSV ({type(error).__name__}); give a file with customer_id"
+        ) from error
+    if "customer_id" not in frame:
+        raise DataError(f"{source} has no column customer_id; it has {', '.join(map(str, frame.columns))}")
+    customers = [one for one in dict.fromkeys(frame["customer_id"]) if one.strip()]
+    if not customers:
+        raise DataError(f"{source} names no customer; put one id in each row of the column customer_id")
+    lists = []
+    for customer in track(customers, "Recommending", disable=len(customers) < 100):
+        table = shop.recommend(customer, k, exclude_bought=exclude_bought)
+        table.insert(0, "customer_id", customer)
+        table.insert(1, "cold_start", table.attrs["cold_start"])
+        lists.append(table)
+    partial = target.with_name(f".{target.name}.partial")
+    try:
+        pd.concat(lists, ignore_index=True).to_csv(partial, index=False)
+        partial.replace(target)
+    except OSError as error:
+        raise ConfigError(f"--out {target} cannot be written ({error.strerror})") from error
+    print(target)
+
+
+def _plain(row: Mapping[Any, Any]) -> dict[str, Any]:
+    return {key: None if isinstance(value, float) and math.isnan(value) else value for key, value in row.items()}
+
+
+def _whole(text: str) -> int:
+    if not text.isdecimal() or not text.isascii() or len(text) > 4 or not 1 <= int(text) <= 1000:
+        raise argparse.ArgumentTypeError(f"wanted a whole number from 1 to 1000, got {text[:20]!r}")
+    return int(text)

@@ -1,0 +1,48 @@
+"""Measure a bundle again from the bundle alone: its weights and encoder, on a shop's tables."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from embedrec.bundle import read_bundle
+from embedrec.errors import DataError
+from embedrec.evaluation.ranking import Truth, rank
+from embedrec.evaluation.summary import summarise
+from embedrec.experiment.config import parse_config
+from embedrec.features import FeatureEncoder, build_history
+from embedrec.models import load_scorer
+from embedrec.splits import parse_date
+from embedrec.tables import read_tables
+
+
+def reevaluate(folder: Path, data: str) -> dict[str, Any]:
+    """Return {"model", "bundle", "data", "test"} with the figures of the bundle's test window on `data`.
+
+    The tables are read with the column settings the bundle was trained with. Purchases from the bundle's test cutoff
+    to the end of `data` are the truth, so newer tables measure the same weights on a later window as well.
+
+    Raises:
+        BundleError: the bundle is damaged.
+        DataError: the tables cannot be read, or hold nothing after the bundle's cutoff.
+    """
+    bundle = read_bundle(folder)
+    config = parse_config(bundle.manifest.config)
+    files = config.data.files if Path(data).is_dir() else type(config.data.files)()
+    tables = read_tables(config.data.model_copy(update={"path": data, "files": files}))
+    history, catalogue = build_history(tables.customers, tables.products, tables.events)
+    cutoff = parse_date("test_from", bundle.manifest.split["test_from"])
+    if history.end <= cutoff:
+        raise DataError(
+            f"{data}: no purchase on or after {bundle.manifest.split['test_from']}, the bundle's test cutoff"
+        )
+    snapshot = FeatureEncoder(bundle.schema, history, catalogue).at(cutoff)
+    scorer = load_scorer(bundle.manifest.model, bundle.schema, bundle.weights).observe(snapshot)
+    ranked = rank(scorer, snapshot, Truth.of_window(snapshot, history.end))
+    candidates = int(snapshot.products.candidates.sum())
+    return {
+        "model": bundle.manifest.model.name,
+        "bundle": bundle.manifest.id,
+        "data": tables.fingerprint,
+        "test": summarise(ranked, candidates, config.seed),
+    }

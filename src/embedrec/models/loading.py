@@ -1,0 +1,30 @@
+"""From a config, a schema and plain weights back to a scorer."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from embedrec.errors import BundleError
+from embedrec.features import FeatureSchema
+from embedrec.models.base import Scorer
+from embedrec.models.learned import TwoTowerScorer
+from embedrec.models.two_tower import TwoTower
+
+
+def load_scorer(config: object, schema: FeatureSchema, weights: dict[str, Tensor]) -> Scorer:
+    """Rebuild the model of a bundle.
+
+    Raises:
+        BundleError: the weights do not fit the schema or are not finite.
+    """
+    model: Scorer | TwoTower = config.build(schema)  # type: ignore[attr-defined]  # every ModelConfig has it
+    if isinstance(model, Scorer):
+        return model
+    try:
+        model.load_state_dict(weights)
+    except RuntimeError as error:
+        raise BundleError("model.safetensors does not fit the schema of its bundle; export the bundle again") from error
+    if not all(bool(torch.isfinite(value).all()) for value in weights.values()):
+        raise BundleError("model.safetensors holds values that are not finite; train again")
+    return TwoTowerScorer(model)

@@ -1,0 +1,39 @@
+"""One small shop and one small run of each kind, made once and only read."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from runs import QUICK, SIMPLE, UNTRACKED, Trained, train_here
+
+from embedrec.demo_shop import write_demo_shop
+
+# Warnings of other people's code that nobody here can mend.
+THIRD_PARTY = (
+    # MLflow 3.17 builds its queries with it
+    "ignore:The ``noload`` loader strategy is deprecated:DeprecationWarning",
+)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    for warning in THIRD_PARTY:
+        config.addinivalue_line("filterwarnings", warning)
+
+
+@pytest.fixture(scope="session")
+def demo_tables(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a synthetic shop of 300 customers and 120 products."""
+    return write_demo_shop(tmp_path_factory.mktemp("demo"), customers=300, products=120, seed=1)
+
+
+@pytest.fixture(scope="session")
+def trained(demo_tables: Path, tmp_path_factory: pytest.TempPathFactory) -> Trained:
+    """A finished run of the two-tower model, tracked."""
+    return train_here(demo_tables, tmp_path_factory.mktemp("trained"), *QUICK)
+
+
+@pytest.fixture(scope="session")
+def simple(demo_tables: Path, tmp_path_factory: pytest.TempPathFactory) -> Trained:
+    """A finished run of a model that only counts."""
+    return train_here(demo_tables, tmp_path_factory.mktemp("simple"), *SIMPLE, UNTRACKED)

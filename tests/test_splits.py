@@ -1,0 +1,116 @@
+"""Windows in time: the published quantile rule, dates that win over it, and borders that cannot be."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
+from shops import START, at_day
+
+from embedrec.errors import ConfigError, DataError
+from embedrec.features import DAY
+from embedrec.splits import Split, SplitConfig, day, parse_date, split_by_time
+
+TEN_DAYS = np.array([at_day(d) for d in range(10)])
+TIMES = st.lists(st.integers(START, START + 50 * DAY), min_size=2, max_size=60).map(np.array)
+
+
+def test_quantiles_are_linear_and_rounded_down() -> None:
+    # ranks 0..4 of [0, 1, 2, 3, 10]: the 0.8 quantile lies 0.2 above rank 3, at 4.4; the 0.9 quantile at 7.2
+    split = split_by_time(np.array([10, 0, 3, 1, 2]), SplitConfig())
+    assert split == Split(start=0, valid_from=4, test_from=7, end=11)
+
+
+def test_quantiles_before_1970_are_rounded_down_too() -> None:
+    split = split_by_time(np.array([10, 0, 3, 1, 2]) - 100, SplitConfig())
+    assert split == Split(start=-100, valid_from=-96, test_from=-93, end=-89)
+
+
+def test_dates_win_over_quantiles() -> None:
+    config = SplitConfig(valid_from="2024-01-03", test_from="2024-01-06T12:00")
+    assert split_by_time(TEN_DAYS, config) == Split(at_day(0), at_day(2), at_day(5.5), at_day(9) + 1)
+
+
+def test_a_test_date_alone_keeps_validation_its_share_of_what_lies_before() -> None:
+    # before the test lie days 0..4; 0.8 / 0.9 of their way is day 4 * 8 / 9
+    split = split_by_time(TEN_DAYS, SplitConfig(test_from="2024-01-06"))
+    assert split.valid_from == at_day(0) + 4 * DAY * 8 // 9
+    assert split.test_from == at_day(5)
+
+
+def test_a_validation_date_alone_leaves_the_test_its_quantile() -> None:
+    split = split_by_time(TEN_DAYS, SplitConfig(valid_from="2024-01-02"))
+    assert (split.valid_from, split.test_from) == (at_day(1), at_day(0) + int(0.9 * 9 * DAY))
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        SplitConfig(valid_from="2024-01-08", test_from="2024-01-05"),
+        SplitConfig(valid_from="2023-12-31", test_from="2024-01-05"),
+        SplitConfig(test_from="2024-01-11"),
+        SplitConfig(test_from="2023-01-01"),
+        SplitConfig(valid_from="2024-01-01", test_from="2024-01-01"),
+    ],
+    ids=["reversed", "validation before the data", "test after the data", "test before the data", "no training"],
+)
+def test_borders_out_of_order_name_the_data_and_what_came(config: SplitConfig) -> None:
+    with pytest.raises(ConfigError) as caught:
+        split_by_time(TEN_DAYS, config)
+    message = str(caught.value)
+    assert "\n" not in message
+    assert "2024-01-01T00:00:00 to 2024-01-10T00:00:00" in message
+    assert f"test_from={config.test_from}" in message
+
+
+@pytest.mark.parametrize("count", [1, 5])
+def test_one_date_for_all_leaves_no_future(count: int) -> None:
+    with pytest.raises(DataError, match="same purchase_date"):
+        split_by_time(np.full(count, START), SplitConfig())
+
+
+def test_two_seconds_are_enough() -> None:
+    split = split_by_time(np.array([START, START + 1]), SplitConfig(valid_quantile=0.1, test_from=day(START + 1)))
+    assert split == Split(START, START, START + 1, START + 2)
+
+
+def test_quantiles_in_the_wrong_order() -> None:
+    with pytest.raises(ConfigError, match=r"valid_quantile=0\.9 must be below split\.test_quantile=0\.9"):
+        SplitConfig(valid_quantile=0.9)
+
+
+@pytest.mark.parametrize("value", ["soon", "", "2024-13-01", "NaT", "99999-01-01", "now", " Today"])
+def test_not_a_date(value: str) -> None:
+    with pytest.raises(ConfigError, match=r"split\.test_from=.* is not a date; write it as 2024-12-31"):
+        SplitConfig(test_from=value)
+
+
+def test_a_time_zone_is_turned_into_utc() -> None:
+    assert parse_date("as_of", "2024-01-01T02:00+02:00") == START
+
+
+@given(st.datetimes(pd.Timestamp("1900-01-01"), pd.Timestamp("2200-01-01")))
+def test_a_date_shown_is_the_date_read(moment: pd.Timestamp) -> None:
+    shown = moment.replace(microsecond=0).isoformat()
+    assert day(parse_date("date", shown)) == shown
+
+
+@given(TIMES, st.tuples(st.floats(0.05, 0.95), st.floats(0.05, 0.95)).map(sorted))
+def test_windows_are_in_order_and_the_data_says_nothing_beyond_its_times(
+    times: np.ndarray, quantiles: list[float]
+) -> None:
+    assume(quantiles[0] < quantiles[1] and len(set(times)) > 1)
+    config = SplitConfig(valid_quantile=quantiles[0], test_quantile=quantiles[1])
+    try:
+        split = split_by_time(times, config)
+    except ConfigError:
+        # only where so many purchases carry the first date that nothing would be left to train on
+        assert np.quantile(times, quantiles[1]) < times.min() + 1
+        return
+    assert split.start <= split.valid_from <= split.test_from < split.end
+    assert split.start < split.test_from
+    assert (split.start, split.end) == (times.min(), times.max() + 1)
+    assert np.mean(times < split.test_from) <= quantiles[1] + 1 / len(times)
+    assert split == split_by_time(times[::-1], config)
