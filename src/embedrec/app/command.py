@@ -88,11 +88,14 @@ def _listen(host: str, port: int) -> socket.socket:
 
 
 def _serve(asked: argparse.Namespace, listening: socket.socket, login: tuple[str, str] | None) -> int:
+    import torch
     import uvicorn
 
     from embedrec.app.application import create_app
     from embedrec.serving.recommender import Recommender
 
+    # Answers are small and are worked out side by side: threads within one only wait for each other.
+    torch.set_num_threads(1)
     shop = Recommender.load(asked.bundle)
     app = create_app(shop, allowed_hosts=[asked.host, *asked.allow_host], login=login)
     config = uvicorn.Config(
