@@ -13,9 +13,9 @@ from dataclasses import replace
 from html.parser import HTMLParser
 
 import pytest
-from conftest import live
 from fake_shop import HOSTILE, FakeShop, Info
 from fastapi import FastAPI
+from live_app import live
 from starlette.testclient import TestClient
 
 from embedrec.app import views

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from shops import at_day, history_of, small_shop, with_events
 
-from embedrec.features import FeatureEncoder, History, build_history
+from embedrec.features import Catalogue, FeatureEncoder, History, build_history
 from embedrec.models import TwoTowerConfig, TwoTowerScorer
 from embedrec.tables import Tables
 
@@ -26,8 +26,8 @@ def scores(encoder: FeatureEncoder) -> torch.Tensor:
     return scorer.observe(encoder.at(at_day(50))).score(np.arange(encoder.history.n_users))
 
 
-def fields(history: History) -> dict[str, object]:
-    return {field.name: getattr(history, field.name) for field in dataclasses.fields(history)}
+def fields(shop: History | Catalogue) -> dict[str, object]:
+    return {field.name: getattr(shop, field.name) for field in dataclasses.fields(shop)}
 
 
 @settings(max_examples=15, deadline=None)

@@ -73,7 +73,9 @@ def _listen(host: str, port: int) -> socket.socket:
     """Take the port first: a port in use is known before a bundle is loaded."""
     if not 0 <= port <= 65535:
         raise ConfigError(f"--port: a port is a number from 0 to 65535, not {port}; try --port 7860")
-    listening = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    # Named as TCP, or asyncio does not turn Nagle's delay off and each answer waits 40 ms.
+    listening = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listening.bind((host, port))

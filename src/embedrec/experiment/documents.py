@@ -44,8 +44,8 @@ def metrics_json(
             "fingerprint": shop.tables.fingerprint,
             "train": {
                 "from": day(split.start),
-                "to": day(split.valid_from),
-                "purchases": int((history.times < split.valid_from).sum()),
+                "to": day(split.test_from),  # test figures come from the refit on everything before the test
+                "purchases": int((history.times < split.test_from).sum()),
             },
             "valid": _window(split.valid_from, split.test_from, len(runner.valid_truth.users)),
             "test": _window(split.test_from, split.end - 1, len(runner.test_truth.users)),

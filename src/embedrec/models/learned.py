@@ -13,11 +13,14 @@ import torch
 from torch import Tensor
 
 from embedrec.features import Customers, Snapshot
-from embedrec.features.history import Ints
+from embedrec.features.history import NEVER, Ints
 from embedrec.models.base import Explanation, Scorer
 from embedrec.models.inputs import CustomerInputs, customer_inputs, product_inputs
 from embedrec.models.towers import CustomerParts
 from embedrec.models.two_tower import TwoTower
+
+
+AVERAGED = 1000  # customers; enough to know the average one
 
 
 class TwoTowerScorer(Scorer):
@@ -32,6 +35,7 @@ class TwoTowerScorer(Scorer):
         inputs = product_inputs(snapshot.products, torch.float64)
         self.every_ = every = torch.arange(len(inputs.row))
         self.inputs_ = inputs
+        self._average_: dict[str, Tensor] | None = None  # computed when somebody asks why
         self.static_ = self.network.products.static(inputs, every)
         self.vectors_ = self.network.products(inputs, every, self.static_)
         self.popularity_ = self.network.popularity_part(inputs, every)
@@ -48,13 +52,18 @@ class TwoTowerScorer(Scorer):
 
     @torch.no_grad()
     def score_parts(self, customers: Customers) -> dict[str, Tensor]:
-        """Return the customer's parts, everybody's taste, repeat and popularity, each [B, N] float64."""
+        """Return what sets the customer apart, everybody's taste, repeat and popularity, each [B, N] float64.
+
+        Parts of a customer count as differences from the average customer, whose own parts make up "taste".
+        """
         inputs = self._inputs(customers)
         parts = self._parts(inputs)
         total = parts.total()
-        named = {name: self._linear(part, total) @ self.vectors_.T for name, part in parts._asdict().items()}
         blank = torch.zeros(customers.size, len(self.every_), dtype=torch.float64)
-        named["taste"] = (self.vectors_ @ self.network.norm.bias).expand_as(blank)
+        shares = {name: self._linear(part, total) for name, part in parts._asdict().items()}
+        named = {name: (share - self._average[name]) @ self.vectors_.T for name, share in shares.items()}
+        everybody = self.network.norm.bias + torch.stack(list(self._average.values())).sum(0)
+        named["taste"] = (self.vectors_ @ everybody).expand_as(blank)
         bought = (inputs.bought_rows, inputs.bought_items)
         named = {name: part.index_put(bought, blank.new_zeros(())) for name, part in named.items()}
         named["repeat"] = self.network.answer_repeats(blank, inputs, self.inputs_, self.every_)
@@ -63,7 +72,10 @@ class TwoTowerScorer(Scorer):
 
     @torch.no_grad()
     def explain(self, customer: Customers, items: Ints) -> Explanation:
-        """Take the scores of items[n] apart for one customer (B = 1)."""
+        """Take the scores of items[n] apart for one customer (B = 1).
+
+        For a customer who bought something, the pulls add up to the part "history".
+        """
         assert customer.size == 1
         inputs = self._inputs(customer)
         total = self._parts(inputs).total()
@@ -73,7 +85,9 @@ class TwoTowerScorer(Scorer):
         bought = torch.from_numpy(customer.bought.values)
         place = torch.searchsorted(bought, inputs.line_items)
         by_product = lines.new_zeros(len(bought), lines.shape[1]).index_add_(0, place, lines)
-        pull = self._linear(by_product, total.expand_as(by_product)) @ self.vectors_[asked].T
+        weight = weights.new_zeros(len(bought)).index_add_(0, place, weights)
+        apart = self._linear(by_product, total.expand_as(by_product)) - weight[:, None] * self._average["history"]
+        pull = apart @ self.vectors_[asked].T
         pull[:, torch.isin(asked, bought)] = 0.0  # of a product bought before the repeat head speaks alone
         return super().explain(customer, items)._replace(bought=customer.bought.values, pull=pull.T)
 
@@ -81,6 +95,19 @@ class TwoTowerScorer(Scorer):
         """[N]: cosine of the product vectors without their sales: what a product is, not how it sells."""
         unit = torch.nn.functional.normalize(self.static_, dim=1)
         return unit @ unit[item]
+
+    @property
+    @torch.no_grad()
+    def _average(self) -> dict[str, Tensor]:
+        """Each part of the customer vector [d], averaged over customers of the snapshot (at most `AVERAGED`)."""
+        if self._average_ is None:
+            buyers = self.snapshot_.history.buyers(NEVER, self.snapshot_.as_of)
+            sample = buyers[:: -(-len(buyers) // AVERAGED)] if len(buyers) else buyers
+            parts = self._parts(self._inputs(sample))
+            total = parts.total()
+            count = max(len(sample), 1)
+            self._average_ = {name: self._linear(part, total).sum(0) / count for name, part in parts._asdict().items()}
+        return self._average_
 
     def _inputs(self, users: Customers | Ints) -> CustomerInputs:
         customers = users if isinstance(users, Customers) else self.snapshot_.customers(users)

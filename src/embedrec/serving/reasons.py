@@ -1,7 +1,7 @@
 """Why a product is recommended, in one short sentence made from the parts of its score.
 
 A part matters by how far it lifts the product above the catalogue's average: what adds the same to every product
-is no reason for any.
+is no reason for any. The strongest part is named, and the second where it lifts at least half as much.
 """
 
 from __future__ import annotations
@@ -16,48 +16,61 @@ from embedrec.models import Explanation, Scorer
 from embedrec.serving.profile import to_date
 
 NAMED = 2  # bought products named in one reason
-POPULAR = "Popular with other customers"
+WORTH_NAMING = 0.5  # share of the strongest part's lift
+POPULAR = "popular with other customers"
 WORDS = {
-    "identity": "Fits this customer's own taste",
-    "activity": "Fits how often and how much they shop",
-    "price": "Fits their usual price level",
+    "identity": "fits this customer's own taste",
+    "activity": "fits how often and how much they shop",
+    "price": "fits their usual price level",
     "popularity": POPULAR,
     "taste": POPULAR,
-    "random": "Picked at random",
+    "random": "picked at random",
 }
 
 
 def reasons(scorer: Scorer, snapshot: Snapshot, customer: Customers, items: Ints, names: Sequence[str]) -> list[str]:
     """Return a sentence for each of items[n]; names[N] are what products are called."""
     explanation = scorer.explain(customer, items)
-    return [_reason(explanation, place, item, snapshot, customer, names) for place, item in enumerate(items)]
+    bought = set(customer.bought.values.tolist()) if "repeat" in explanation.parts else set()
+    return [
+        _bought_before(int(item), snapshot, customer)
+        if item in bought
+        else sentence(_strongest(explanation, place, snapshot, customer, names))
+        for place, item in enumerate(items)
+    ]
 
 
-def _reason(
-    explanation: Explanation,
-    place: int,
-    item: int,
-    snapshot: Snapshot,
-    customer: Customers,
-    names: Sequence[str],
+def sentence(phrases: list[str]) -> str:
+    """Join phrases and start with a capital."""
+    text = "; ".join(phrases)
+    return text[:1].upper() + text[1:]
+
+
+def _strongest(
+    explanation: Explanation, place: int, snapshot: Snapshot, customer: Customers, names: Sequence[str]
+) -> list[str]:
+    """Phrases for the one or two parts that lift the product most."""
+    lift: dict[str, float] = {}
+    for part, values in explanation.parts.items():
+        phrase = _phrase(part, explanation, place, snapshot, customer, names)
+        if phrase:
+            lift[phrase] = lift.get(phrase, 0.0) + float(values[place]) - explanation.average[part]
+    ranked = sorted(lift, key=lambda phrase: -lift[phrase])
+    return [phrase for phrase in ranked[:2] if lift[phrase] >= WORTH_NAMING * lift[ranked[0]]] or ranked[:1]
+
+
+def _phrase(
+    part: str, explanation: Explanation, place: int, snapshot: Snapshot, customer: Customers, names: Sequence[str]
 ) -> str:
-    if item in customer.bought.values and "repeat" in explanation.parts:
-        return _bought_before(item, snapshot, customer)
-    lift = {name: float(part[place]) - explanation.average[name] for name, part in explanation.parts.items()}
-    lift.pop("repeat", None)
-    strongest = max(lift, key=lambda name: lift[name])
-    if strongest == "history":
+    """Say in words what a part stands for; empty where it says nothing for this customer."""
+    if part == "history":
         pull = explanation.pull[place].numpy()
-        first = [places for places in np.argsort(-pull, kind="stable")[:NAMED] if pull[places] > 0]
-        if first:
-            return "Goes with " + " and ".join(names[explanation.bought[one]] for one in first) + ", bought before"
-    if strongest == "category":
-        return (
-            f"Fits their favourite category: {snapshot.encoder.schema.categories[customer.category[0] - 1]}"
-            if (customer.category[0])
-            else WORDS["identity"]
-        )
-    return WORDS.get(strongest, POPULAR)
+        named = [one for one in np.argsort(-pull, kind="stable")[:NAMED] if pull[one] > 0]
+        return "because they bought " + " and ".join(names[explanation.bought[one]] for one in named) if named else ""
+    if part == "category":
+        row = int(customer.category[0])
+        return f"fits their favourite category, {snapshot.encoder.schema.categories[row - 1]}" if row else ""
+    return WORDS.get(part, "")
 
 
 def _bought_before(item: int, snapshot: Snapshot, customer: Customers) -> str:

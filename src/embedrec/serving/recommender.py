@@ -35,7 +35,7 @@ from embedrec.models import load_scorer
 from embedrec.models.classic.popularity import PopularityRecentConfig
 from embedrec.ranking import top_k
 from embedrec.serving.profile import CustomerProfile, ModelInfo, describe, model_info
-from embedrec.serving.reasons import POPULAR, reasons
+from embedrec.serving.reasons import POPULAR, reasons, sentence
 from embedrec.serving.requests import check_amount, check_id, check_k, check_names, check_price
 from embedrec.splits import parse_date
 
@@ -190,7 +190,7 @@ class Recommender:
         cold = customer is None or not len(customer.line_items)
         if customer is None or cold:
             items, scores = self._best(torch.from_numpy(self._popular.score_).masked_fill(~allowed, -torch.inf), k)
-            table = self._table(items, scores, [POPULAR] * len(items))
+            table = self._table(items, scores, [sentence([POPULAR])] * len(items))
         else:
             if exclude_bought:
                 allowed = allowed.clone()

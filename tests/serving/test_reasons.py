@@ -1,0 +1,134 @@
+"""A reason is true: what it says the customer bought, they bought, that often, and last on that day."""
+
+from __future__ import annotations
+
+import re
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from runs import Trained
+
+from embedrec import Recommender
+from embedrec.bundle import read_bundle
+from embedrec.columns import CATEGORY, PRODUCT, REASON, TIME
+from embedrec.features import Snapshot
+from embedrec.models import Explanation
+from embedrec.serving.reasons import POPULAR, WORDS, reasons
+
+BEFORE = re.compile(r"Bought (?:(\d+) times|once) before, last on (\d{4}-\d\d-\d\d)")
+GOES_WITH = re.compile(r"Goes with (.+?)(?: and (.+?))?, bought before")
+CATEGORY_OF = re.compile(r"Fits their favourite category: (.+)")
+
+
+@pytest.fixture(scope="module", params=["trained", "simple"])
+def shop(request: pytest.FixtureRequest) -> Recommender:
+    run: Trained = request.getfixturevalue(request.param)
+    return Recommender.load(run.bundle)
+
+
+def test_every_reason_is_true(shop: Recommender) -> None:
+    names = {title: product for product, title in shop.titles.items()}
+    kinds = set()
+    for customer in shop.customer_ids[:120]:
+        bought = shop.purchases(customer)
+        for product, reason in shop.recommend(customer, k=30)[[PRODUCT, REASON]].itertuples(index=False):
+            own = bought[bought[PRODUCT] == product]
+            if match := BEFORE.fullmatch(reason):
+                kinds.add("before")
+                assert int(match[1] or 1) == len(own)
+                assert match[2] == own[TIME].max().date().isoformat()
+            else:
+                assert own.empty, f"{product} was bought before, but its reason is {reason!r}"
+            if match := GOES_WITH.fullmatch(reason):
+                kinds.add("with")
+                named = [names.get(name, name) for name in match.groups() if name]
+                assert set(named) <= set(bought[PRODUCT])
+                assert len(set(named)) == len(named)
+            elif match := CATEGORY_OF.fullmatch(reason):
+                kinds.add("category")
+                counts = bought[CATEGORY].value_counts()
+                assert counts[match[1]] == counts.max()
+            elif not BEFORE.fullmatch(reason):
+                assert reason in WORDS.values()
+    wanted = {"before"} if shop.info.model == "personal_frequency" else {"before", "with", "category"}
+    assert wanted <= kinds
+
+
+def test_a_newcomers_reasons_name_the_basket(trained: Trained) -> None:
+    shop = Recommender.load(trained.bundle)
+    basket = list(shop.product_ids[:3])
+    named = set()
+    for reason in shop.recommend_new(basket, k=100)[REASON]:
+        if match := GOES_WITH.fullmatch(reason):
+            named |= {name for name in match.groups() if name}
+    assert named
+    assert named <= {shop.titles.get(one, one) for one in basket}
+
+
+class OneCustomer:
+    """Stands in for a scorer whose explanation is given."""
+
+    def __init__(self, explanation: Explanation) -> None:
+        self.explanation = explanation
+
+    def explain(self, customer: object, items: object) -> Explanation:
+        return self.explanation
+
+
+def why(trained: Trained, parts: dict[str, float], average: dict[str, float], pull: list[float]) -> str:
+    """The reason for a product never bought, from parts of a score given by hand."""
+    shop = Recommender.load(trained.bundle)
+    snapshot: Snapshot = shop._snapshot
+    customer = snapshot.customers(np.array([0]))
+    bought = customer.bought.values
+    item = int(np.setdiff1d(np.arange(snapshot.history.n_items), bought)[0])
+    pulls = torch.tensor([pull + [0.0] * (len(bought) - len(pull))], dtype=torch.float64)
+    explanation = Explanation({name: torch.tensor([part]) for name, part in parts.items()}, average, bought, pulls)
+    names = [f"thing {number}" for number in range(snapshot.history.n_items)]
+    scorer = OneCustomer(explanation)
+    return reasons(scorer, snapshot, customer, np.array([item]), names)[0]  # type: ignore[arg-type]
+
+
+def test_a_part_counts_by_its_lift_over_the_average(trained: Trained) -> None:
+    parts = {"popularity": 9.0, "price": 2.0}
+    assert why(trained, parts, {"popularity": 9.0, "price": 0.0}, []) == WORDS["price"]
+    assert why(trained, parts, {"popularity": 0.0, "price": 0.0}, []) == POPULAR
+
+
+def test_the_strongest_pulls_are_named(trained: Trained) -> None:
+    shop = Recommender.load(trained.bundle)
+    bought = shop._snapshot.customers(np.array([0])).bought.values
+    assert len(bought) >= 3
+    parts, average = {"history": 1.0, "popularity": 0.0}, {"history": 0.0, "popularity": 0.0}
+    said = why(trained, parts, average, [0.1, 0.7, 0.4])
+    assert said == f"Goes with thing {bought[1]} and thing {bought[2]}, bought before"
+    assert why(trained, parts, average, [0.0, 0.3, -1.0]) == f"Goes with thing {bought[1]}, bought before"
+
+
+def test_without_a_pull_nothing_is_named(trained: Trained) -> None:
+    parts, average = {"history": 1.0, "popularity": 0.0}, {"history": 0.0, "popularity": 0.0}
+    assert why(trained, parts, average, [-0.5]) == POPULAR
+
+
+def test_the_repeat_part_is_no_reason_for_a_new_product(trained: Trained) -> None:
+    said = why(trained, {"repeat": 5.0, "identity": 1.0}, {"repeat": -5.0, "identity": 0.0}, [])
+    assert said == WORDS["identity"]
+
+
+def test_products_are_called_by_their_title(trained: Trained) -> None:
+    bundle = read_bundle(trained.bundle)
+    products = bundle.frames["products"]
+    titles = pd.Series([f"Thing {one}" for one in products[PRODUCT]], dtype="str")
+    bundle.frames["products"] = products.assign(title=titles)
+    shop = Recommender(bundle)
+    named = {
+        name
+        for customer in shop.customer_ids[:60]
+        for reason in shop.recommend(customer, k=30)[REASON]
+        if (match := GOES_WITH.fullmatch(reason))
+        for name in match.groups()
+        if name
+    }
+    assert any(name.startswith("Thing P") for name in named)

@@ -1,0 +1,117 @@
+"""The softmax loss against plain cross-entropy, its empty cases, and the sign that makes a sample honest."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+from hypothesis import given
+from hypothesis import strategies as st
+from torch import Tensor
+
+from embedrec.losses import softmax_loss
+
+INF = float("inf")
+
+
+def pairs(*given: tuple[int, int]) -> tuple[Tensor, Tensor]:
+    table = torch.tensor(given, dtype=torch.int64).view(-1, 2)
+    return table[:, 0], table[:, 1]
+
+
+def random_scores(seed: int, B: int, K: int) -> Tensor:
+    return torch.randn(B, K, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
+
+
+@given(st.integers(0, 99), st.integers(1, 6), st.integers(1, 9), st.sampled_from([0.05, 1.0, 3.0]))
+def test_one_positive_each_is_cross_entropy(seed: int, B: int, K: int, temperature: float) -> None:
+    scores = random_scores(seed, B, K)
+    target = torch.randint(K, (B,), generator=torch.Generator().manual_seed(seed))
+    loss = softmax_loss(scores, torch.zeros(B, K).double(), torch.arange(B), target, temperature)
+    torch.testing.assert_close(loss, F.cross_entropy(scores / temperature, target))
+
+
+def test_customers_count_alike_however_much_they_buy() -> None:
+    scores = random_scores(0, 3, 5)
+    rows, columns = pairs((2, 1), (0, 0), (2, 4), (2, 3))  # customer 1 buys nothing and does not count
+    each = [F.cross_entropy(scores[row][None], column[None]) for row, column in zip(rows, columns, strict=True)]
+    by_hand = (each[1] + (each[0] + each[2] + each[3]) / 3) / 2
+    torch.testing.assert_close(softmax_loss(scores, torch.zeros(5).double(), rows, columns, 1.0), by_hand)
+
+
+def test_minus_infinity_leaves_a_product_out() -> None:
+    scores = random_scores(1, 2, 4).requires_grad_()
+    weight = torch.tensor([[0, 0, -INF, 0], [-INF, 0, 0, -INF]], dtype=torch.float64)
+    loss = softmax_loss(scores, weight, *pairs((0, 1), (1, 2)), 1.0)
+    first = F.cross_entropy(scores[0, [0, 1, 3]][None], torch.tensor([1]))
+    second = F.cross_entropy(scores[1, [1, 2]][None], torch.tensor([1]))
+    torch.testing.assert_close(loss, (first + second) / 2)
+    (gradient,) = torch.autograd.grad(loss, scores)
+    assert ((gradient == 0) == (weight == -INF)).all()
+
+
+def test_a_positive_always_counts_fully() -> None:
+    scores = random_scores(2, 1, 4)
+    weight = torch.tensor([0.0, 1.5, -INF, 0.0], dtype=torch.float64)
+    expected = torch.logsumexp(torch.stack([scores[0, 0], scores[0, 1] + 1.5, scores[0, 2], scores[0, 3]]), 0)
+    loss = softmax_loss(scores, weight, *pairs((0, 2)), 1.0)
+    torch.testing.assert_close(loss, expected - scores[0, 2])
+
+
+def test_no_positive_is_zero() -> None:
+    scores = random_scores(3, 2, 3).requires_grad_()
+    loss = softmax_loss(scores, torch.zeros(2, 3).double(), *pairs(), 1.0)
+    loss.backward()
+    assert loss == 0
+    assert (scores.grad == 0).all()
+
+
+def test_a_customer_without_any_product_leaves_the_others_alone() -> None:
+    """Whoever bought everything that was there has no first-time product and no negative either."""
+    scores = random_scores(4, 2, 3).requires_grad_()
+    weight = torch.tensor([[0.0] * 3, [-INF] * 3], dtype=torch.float64)
+    loss = softmax_loss(scores, weight, *pairs((0, 1)), 1.0)
+    loss.backward()
+    torch.testing.assert_close(loss, F.cross_entropy(scores[:1], torch.tensor([1])))
+    assert scores.grad.isfinite().all()
+    assert (scores.grad[1] == 0).all()
+
+
+def test_large_scores_do_not_overflow() -> None:
+    scores = torch.tensor([[1e4, -1e4, 9e3]], requires_grad=True)
+    loss = softmax_loss(scores, torch.zeros(3), *pairs((0, 2)), 0.1)
+    loss.backward()
+    assert loss.item() == pytest.approx(1e4, rel=1e-6)
+    assert scores.grad.isfinite().all()
+
+
+def learned_ranking(sign: float) -> float:
+    """Rank correlation between what is bought and the scores learned with log-weights of a sign.
+
+    Products are sampled by popularity: product j comes into the sum with probability q_j, so it must weigh -log q_j.
+    """
+    torch.manual_seed(0)
+    rng = np.random.default_rng(0)
+    K, B = 30, 64
+    bought = np.sort(rng.dirichlet(np.ones(K)))[::-1].copy()
+    rate = np.clip(bought / bought.max(), 0.05, 1.0)
+    scores = torch.zeros(K, requires_grad=True)
+    optimizer = torch.optim.Adam([scores], lr=0.05)
+    for _ in range(300):
+        drawn = torch.from_numpy(rng.random(K) < rate)
+        weight = torch.where(drawn, sign * -torch.from_numpy(np.log(rate)).float(), -INF)
+        target = torch.from_numpy(rng.choice(K, B, p=bought))
+        loss = softmax_loss(scores.expand(B, K), weight.expand(B, K), torch.arange(B), target, 1.0)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    ranks = scores.detach().numpy().argsort().argsort()
+    return float(np.corrcoef(ranks, np.arange(K)[::-1])[0, 1])
+
+
+def test_the_sign_of_the_sampling_correction() -> None:
+    right, none, wrong = learned_ranking(1.0), learned_ranking(0.0), learned_ranking(-1.0)
+    assert right > 0.9
+    assert wrong < none < right
+    assert wrong < 0
