@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from runs import QUICK, SIMPLE, UNTRACKED, Trained, train_here
 
 from embedrec.demo_shop import write_demo_shop
+from runs import QUICK, SIMPLE, UNTRACKED, Trained, train_here
 
 # Warnings of other people's code that nobody here can mend.
 THIRD_PARTY = (

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pandas as pd
 from hypothesis import strategies as st
-from shops import frame
 
 from embedrec.columns import CUSTOMER, EVENT, EVENT_KINDS, PRICE, PRODUCT, QUANTITY, TIME, TIME_SPENT
 from embedrec.features import DAY
 from embedrec.tables import Tables
 from embedrec.tables.model import EVENT_COLUMNS
+from shops import frame
 
 # New ids sort before, between and after those of `small_shop`, so that all numbers inside may shift.
 NEW_CUSTOMERS = ["A", "C0003x", "Z"]

@@ -13,12 +13,12 @@ from typing import Any
 import pandas as pd
 import pytest
 import torch
-from runs import Trained
 
 import embedrec
 from embedrec import Recommender, bundle
 from embedrec.bundle import FILES, FORMAT, MANIFEST, WEIGHTS, Bundle, read_bundle, write_bundle
 from embedrec.errors import BundleError
+from runs import Trained
 
 ALL = (MANIFEST, *FILES)
 EVERY_FILE = pytest.mark.parametrize("name", ALL)
@@ -154,13 +154,9 @@ def test_a_folder_instead_of_the_file(copy: Path, name: str) -> None:
     assert name in refusal(copy)
 
 
-@pytest.mark.parametrize("name", FILES)
-def test_a_file_of_another_bundle(copy: Path, trained: Trained, name: str) -> None:
-    ours, theirs = (copy / name).read_bytes(), (trained.bundle / name).read_bytes()
-    if ours == theirs:
-        pytest.skip(f"both bundles hold the same {name}")
-    (copy / name).write_bytes(theirs)
-    assert name in refusal(copy)
+def test_weights_of_another_bundle(copy: Path, trained: Trained) -> None:
+    shutil.copy(trained.bundle / WEIGHTS, copy / WEIGHTS)
+    assert WEIGHTS in refusal(copy)
 
 
 @pytest.mark.parametrize("stranger", ["../evil", "/etc/passwd", "extra.pkl", "sub/../../x", MANIFEST])

@@ -67,8 +67,7 @@ def slowly(name: str, row: list[bool], targets: int, k: int) -> float:
         "precision": len(places) / k,
         "mrr": 1 / places[0] if places else 0.0,
         "map": sum(rank / place for rank, place in enumerate(places, start=1)) / possible,
-        "ndcg": sum(1 / math.log2(p + 1) for p in places)
-        / sum(1 / math.log2(p + 1) for p in range(1, possible + 1)),
+        "ndcg": sum(1 / math.log2(p + 1) for p in places) / sum(1 / math.log2(p + 1) for p in range(1, possible + 1)),
     }[name]
 
 

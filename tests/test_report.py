@@ -124,12 +124,8 @@ def test_nothing_is_fetched(tmp_path: Path) -> None:
     outside = re.sub(r"base64,[A-Za-z0-9+/=]+", "", page)
     assert not re.search(r"https?:|url\(|@import|<script|<link|<iframe", outside)
     reader = read(tmp_path / "report.html")
-    assert all(
-        attrs["src"].startswith("data:image/svg+xml;base64,") for tag, attrs in reader.tags if tag == "img"
-    )
-    policies = [
-        attrs["content"] for _, attrs in reader.tags if attrs.get("http-equiv") == "Content-Security-Policy"
-    ]
+    assert all(attrs["src"].startswith("data:image/svg+xml;base64,") for tag, attrs in reader.tags if tag == "img")
+    policies = [attrs["content"] for _, attrs in reader.tags if attrs.get("http-equiv") == "Content-Security-Policy"]
     assert policies == ["default-src 'none'; style-src 'unsafe-inline'; img-src data:"]
 
 
@@ -164,14 +160,10 @@ def test_consecutive_figures_share_a_row_and_a_text_ends_it(tmp_path: Path) -> N
 
 def test_numbers_align_right_and_words_left(tmp_path: Path) -> None:
     report = Report("t")
-    report.table(
-        ["word", "n"], [["7 dwarfs", "1,234"], ["x", Cell("0.5", "note")], ["y", "–"]], "c", highlight="x"
-    )
+    report.table(["word", "n"], [["7 dwarfs", "1,234"], ["x", Cell("0.5", "note")], ["y", "–"]], "c", highlight="x")
     report.write(tmp_path / "report.html")
     cells = [
-        (tag, attrs.get("class"))
-        for tag, attrs in read(tmp_path / "report.html").tags
-        if tag in {"td", "th", "tr"}
+        (tag, attrs.get("class")) for tag, attrs in read(tmp_path / "report.html").tags if tag in {"td", "th", "tr"}
     ]
     assert cells[:3] == [("tr", None), ("th", None), ("th", "number")]
     assert cells.count(("td", "number")) == 3
@@ -220,9 +212,7 @@ FIGURES: dict[str, Callable[[], str]] = {
         "k",
         "recall",
     ),
-    "curves of one point": lambda: curve_figure(
-        {"a": {10: (0.1, NAN, NAN)}}, colours(["a"], "a"), "a", "k", "r"
-    ),
+    "curves of one point": lambda: curve_figure({"a": {10: (0.1, NAN, NAN)}}, colours(["a"], "a"), "a", "k", "r"),
     "curves all zero": lambda: curve_figure(
         {"a": {5: (0.0, 0.0, 0.0), 10: (0.0, 0.0, 0.0)}}, {"a": "red"}, "a", "k", "r"
     ),

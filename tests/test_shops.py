@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from shops import small_shop, write_shop
 
 from embedrec.columns import CATEGORY, CUSTOMER, PRICE, PRODUCT
 from embedrec.tables import DataConfig, read_tables
+from shops import small_shop, write_shop
 
 
 @pytest.mark.parametrize("views", [0, 300])

@@ -7,11 +7,11 @@ import pandas as pd
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
-from shops import START, at_day
 
 from embedrec.errors import ConfigError, DataError
 from embedrec.features import DAY
 from embedrec.splits import Split, SplitConfig, day, parse_date, split_by_time
+from shops import START, at_day
 
 TEN_DAYS = np.array([at_day(d) for d in range(10)])
 TIMES = st.lists(st.integers(START, START + 50 * DAY), min_size=2, max_size=60).map(np.array)

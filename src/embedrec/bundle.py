@@ -27,6 +27,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load, save
 from torch import Tensor
 
+from embedrec.columns import TIME
 from embedrec.errors import BundleError, quoted
 from embedrec.features import FeatureSchema
 from embedrec.models import ModelConfig
@@ -126,7 +127,7 @@ def read_bundle(folder: Path) -> Bundle:
             manifest,
             load(content[WEIGHTS].read_bytes()),
             FeatureSchema.model_validate_json(content[SCHEMA].read_text(encoding="utf-8")),
-            {name: pd.read_parquet(content[f"{name}.parquet"]) for name in FRAMES},
+            {name: _read_frame(content[f"{name}.parquet"]) for name in FRAMES},
         )
     except (ValidationError, SafetensorError, OSError, ValueError) as error:
         raise BundleError(
@@ -155,6 +156,12 @@ def _read_manifest(folder: Path) -> Manifest:
             f"{path} does not match its own id: it was changed by hand or damaged; export the bundle again"
         )
     return manifest
+
+
+def _read_frame(path: Path) -> pd.DataFrame:
+    frame = pd.read_parquet(path)
+    # parquet knows no seconds, only milliseconds
+    return frame.astype({TIME: "datetime64[s]"}) if TIME in frame else frame
 
 
 def _sha256(path: Path) -> str:

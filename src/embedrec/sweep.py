@@ -13,9 +13,9 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from embedrec.cli import explain, with_hydra
 from embedrec.errors import ConfigError, TrainingError
 from embedrec.experiment import RunConfig, parse_config
+from embedrec.hydra_entry import explain, with_hydra
 from embedrec.tracking import Tracker
 
 

@@ -7,8 +7,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from embedrec.cli import select_files, with_hydra
 from embedrec.errors import ConfigError, EmbedrecError
+from embedrec.hydra_entry import select_files, with_hydra
 
 OUTCOME = "outcome.json"  # how a trial ended
 

@@ -10,13 +10,13 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from later_rows import later_rows
-from shops import at_day, before, history_of, small_shop, with_events
 
 from embedrec.data.batches import Batch, Batches, Snapshots
 from embedrec.data.cuts import training_cuts
 from embedrec.features import DAY, FeatureEncoder
 from embedrec.tables import Tables
+from later_rows import later_rows
+from shops import at_day, before, history_of, small_shop, with_events
 
 UNTIL, HORIZON = at_day(200), 30 * DAY
 

@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from shops import START, at_day, frame, history_of, lines, small_shop, tables_of
 
 from embedrec.columns import CATEGORY, CUSTOMER, PRODUCT
 from embedrec.data.cuts import training_cuts
 from embedrec.features import DAY, History
 from embedrec.tables.model import CUSTOMER_COLUMNS, PRODUCT_COLUMNS
+from shops import START, at_day, frame, history_of, lines, small_shop, tables_of
 
 SHOP, _ = history_of(small_shop(0))
 
@@ -29,7 +29,9 @@ def test_dates_by_hand() -> None:
 
 
 def test_users_bought_before_and_buy_again() -> None:
-    shop = of(("Ann", "P", 0), ("Ann", "P", 50), ("Bob", "P", 50), ("Cid", "P", 0), ("Dan", "P", 39.9), ("Dan", "P", 60))
+    shop = of(
+        ("Ann", "P", 0), ("Ann", "P", 50), ("Bob", "P", 50), ("Cid", "P", 0), ("Dan", "P", 39.9), ("Dan", "P", 60)
+    )
     (cut,) = training_cuts(shop, at_day(60), 20 * DAY, 1)
     assert cut.as_of == at_day(40)
     # Bob is new, Cid does not come back, Dan does on the very date that is no longer training

@@ -146,4 +146,3 @@ def test_any_batch(data: st.DataObject, seed: int) -> None:
         assert all(shown[item] == 0 for item in own)
         assert all(weight == pytest.approx(log(len(pool) / negatives)) for weight in others.values())
         assert negatives - len(own) <= len(others) <= negatives
-

@@ -17,9 +17,7 @@ from embedrec.evaluation.verdict import Verdict
 from embedrec.evaluation.words import TERMS
 from embedrec.tables.model import TableAccount
 
-VERDICT = Verdict(
-    "two_tower finds the next products best.", "two_tower", beyond_chance=True, enough_data=True
-)
+VERDICT = Verdict("two_tower finds the next products best.", "two_tower", beyond_chance=True, enough_data=True)
 NAMES = {"two_tower": "Two-tower", "popularity": "Popularity"}
 
 
@@ -110,10 +108,7 @@ def test_the_trained_model_is_highlighted_once_a_table(tmp_path: Path) -> None:
 
 def test_the_tile_counts_customers_in_plain_words(tmp_path: Path) -> None:
     said = text(written(tmp_path, **EXTRAS))
-    assert (
-        "38 of 100 customers bought at least one of the 10 products recommended; 25 with personal_frequency"
-        in said
-    )
+    assert "38 of 100 customers bought at least one of the 10 products recommended; 25 with personal_frequency" in said
     assert "75 % of the quality that the best possible model reaches" in said
 
 
@@ -143,9 +138,7 @@ def test_every_extra_has_its_figure(tmp_path: Path) -> None:
 
 def test_nothing_measured_is_still_a_page(tmp_path: Path) -> None:
     empty = {"models": {"two_tower": {"valid": {}}}}
-    said = text(
-        written(tmp_path, empty, learning_curve=[{"epoch": 0, "train_loss": None, "valid_ndcg": None}])
-    )
+    said = text(written(tmp_path, empty, learning_curve=[{"epoch": 0, "train_loss": None, "valid_ndcg": None}]))
     assert "two_tower on this shop" in said
     assert "Words explained" in said
 
@@ -154,9 +147,7 @@ def test_nothing_measured_is_still_a_page(tmp_path: Path) -> None:
 def test_a_missing_figure_is_a_dash(tmp_path: Path, absent: float | None) -> None:
     metrics = copy.deepcopy(METRICS)
     for name in ("ndcg@10", "hit_rate@10"):
-        metrics["models"]["popularity"]["test"]["all"][name] = dict.fromkeys(
-            ("value", "low", "high", "n"), absent
-        )
+        metrics["models"]["popularity"]["test"]["all"][name] = dict.fromkeys(("value", "low", "high", "n"), absent)
     del metrics["models"]["two_tower"]["test"]["new"]["map@10"]
     said = text(written(tmp_path, metrics, **EXTRAS))
     assert "Popularity – – 0.125" in said, "the value, the share of the best possible, then recall"

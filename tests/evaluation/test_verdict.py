@@ -17,9 +17,7 @@ def around(mean: float, n: int = N, seed: int = 0, spread: float = 0.05) -> np.n
 
 
 def judge(n: int = N, **means: float) -> Verdict:
-    return verdict(
-        {model: around(mean, n, seed) for seed, (model, mean) in enumerate(means.items())}, "two_tower", 0
-    )
+    return verdict({model: around(mean, n, seed) for seed, (model, mean) in enumerate(means.items())}, "two_tower", 0)
 
 
 def test_the_trained_model_wins() -> None:
@@ -65,9 +63,9 @@ def test_too_few_customers_to_tell(n: int, enough: bool) -> None:
     assert answer.enough_data is enough
     assert answer.beyond_chance is enough
     assert answer.winner == "two_tower"
-    assert answer.sentence.startswith(
-        "Too few customers to tell (n = 199; about 200 are needed): two_tower "
-    ) is not (enough)
+    assert answer.sentence.startswith("Too few customers to tell (n = 199; about 200 are needed): two_tower ") is not (
+        enough
+    )
 
 
 def test_too_few_customers_and_a_tie_is_no_lead() -> None:
@@ -82,9 +80,7 @@ def test_no_customers_at_all() -> None:
 
 def test_chance_level_signal_recommends_nothing() -> None:
     answer = judge(two_tower=0.0102, popularity=0.0101, random=0.0100)
-    assert answer.sentence.startswith(
-        "No model finds the next products better than a random order beyond chance"
-    )
+    assert answer.sentence.startswith("No model finds the next products better than a random order beyond chance")
     assert "two_tower 0.0102" in answer.sentence
     assert answer[1:] == ("", False, True)
 
@@ -129,9 +125,7 @@ def test_readable_names() -> None:
 def test_customers_some_model_does_not_know_are_left_out() -> None:
     ours, theirs = around(0.4), around(0.2)
     ours[:5] = np.nan
-    assert (
-        f"{N - 5:,} customers" in verdict({"two_tower": ours, "popularity": theirs}, "two_tower", 0).sentence
-    )
+    assert f"{N - 5:,} customers" in verdict({"two_tower": ours, "popularity": theirs}, "two_tower", 0).sentence
 
 
 def test_the_sentence_is_one_line_and_repeats() -> None:

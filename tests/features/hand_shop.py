@@ -1,23 +1,23 @@
 """Three customers and four products, small enough to work every feature out by hand. The date is day 100.
 
-    Ann   P1 day 60, P1 day 72, P2 day 80, P2 day 95 (2 pieces at 20)      10 page views, 5.5 spent
-    Bob   P4 day 70 (2 pieces at 4), P1 day 90                             totals missing
-    Cid   nothing                                                          3 page views, 1 spent
+Ann   P1 day 60, P1 day 72, P2 day 80, P2 day 95 (2 pieces at 20)      10 page views, 5.5 spent
+Bob   P4 day 70 (2 pieces at 4), P1 day 90                             totals missing
+Cid   nothing                                                          3 page views, 1 spent
 
-    P1 Books 9 | P2 Garden 19 | P3 listed, without category and price, never sold | P4 sold, not listed
+P1 Books 9 | P2 Garden 19 | P3 listed, without category and price, never sold | P4 sold, not listed
 """
 
 from __future__ import annotations
 
 import numpy as np
 import pandas as pd
-from shops import at_day, frame, history_of, lines, tables_of
 
 from embedrec.columns import CATEGORY, CUSTOMER, PAGE_VIEWS, PRICE, PRODUCT, RATING, TIME_SPENT, TITLE
 from embedrec.features import Customers, FeatureEncoder, Products
 from embedrec.features.schema import CUSTOMER_NUMERIC, PRODUCT_DYNAMIC, PRODUCT_NUMERIC, REPEAT
 from embedrec.tables import Tables
 from embedrec.tables.model import CUSTOMER_COLUMNS, PRODUCT_COLUMNS
+from shops import at_day, frame, history_of, lines, tables_of
 
 ANN, BOB, CID = 0, 1, 2
 P1, P2, P3, P4 = 0, 1, 2, 3
@@ -44,9 +44,7 @@ def hand_tables(*later: pd.DataFrame) -> Tables:
         quantity=[1, 1, 1, 2, 2, 1],
         price=[np.nan, np.nan, np.nan, 20, 4, np.nan],
     )
-    return tables_of(
-        frame(CUSTOMER_COLUMNS, customers), frame(PRODUCT_COLUMNS, products), pd.concat([bought, *later])
-    )
+    return tables_of(frame(CUSTOMER_COLUMNS, customers), frame(PRODUCT_COLUMNS, products), pd.concat([bought, *later]))
 
 
 def encoder_of(tables: Tables, until: int = NOW) -> FeatureEncoder:

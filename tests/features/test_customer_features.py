@@ -6,14 +6,27 @@ from math import log, log1p
 
 import numpy as np
 import pytest
-from hand_shop import ANN, BOB, CID, HALF_HOUR, NOW, P1, P2, P4, customer_column, encoder_of, hand_tables, repeat_columns
-from shops import at_day, frame, history_of, lines, small_shop, tables_of
+from hand_shop import (
+    ANN,
+    BOB,
+    CID,
+    HALF_HOUR,
+    NOW,
+    P1,
+    P2,
+    P4,
+    customer_column,
+    encoder_of,
+    hand_tables,
+    repeat_columns,
+)
 
 from embedrec.columns import CATEGORY, CUSTOMER, EVENT, PRODUCT, TIME, TIME_SPENT, VIEW
 from embedrec.features import FeatureEncoder
 from embedrec.features.customers import raw_numeric
 from embedrec.features.schema import CLIP, CUSTOMER_NUMERIC
 from embedrec.tables.model import CUSTOMER_COLUMNS, EVENT_COLUMNS, PRODUCT_COLUMNS
+from shops import at_day, frame, history_of, lines, small_shop, tables_of
 
 EVERYBODY = np.array([ANN, BOB, CID])
 NAN = np.nan

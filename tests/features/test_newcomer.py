@@ -9,13 +9,13 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from shops import at_day, frame, history_of, lines, small_shop, tables_of
 
 from embedrec.columns import CUSTOMER
 from embedrec.features import Customers, FeatureEncoder, Products
 from embedrec.features.history import Ragged
 from embedrec.features.schema import CUSTOMER_NUMERIC
 from embedrec.tables.model import CUSTOMER_COLUMNS
+from shops import at_day, frame, history_of, lines, small_shop, tables_of
 
 TABLES = small_shop(0)
 NOW = at_day(200)
@@ -29,9 +29,7 @@ def as_a_real_customer(items: list[int], page_views: float, time_spent: float) -
     ids = ENCODER.history.product_ids
     basket = lines(*((NEW, str(ids[item]), 199) for item in items), price=ENCODER.price[items] if items else [])
     totals = frame(CUSTOMER_COLUMNS, {CUSTOMER: [NEW], "page_views": [page_views], "time_spent": [time_spent]})
-    tables = tables_of(
-        pd.concat([TABLES.customers, totals]), TABLES.products, pd.concat([TABLES.events, basket])
-    )
+    tables = tables_of(pd.concat([TABLES.customers, totals]), TABLES.products, pd.concat([TABLES.events, basket]))
     encoder = FeatureEncoder(ENCODER.schema, *history_of(tables))
     assert encoder.history.customer_ids[0] == NEW
     return encoder.customers(np.zeros(1, np.int64), PRODUCTS)

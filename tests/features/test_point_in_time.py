@@ -13,14 +13,14 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from later_rows import later_rows
-from shops import START, at_day, before, history_of, small_shop, with_events
 
 from embedrec.features import DAY, Customers, FeatureEncoder, Products, Snapshot
 from embedrec.models import PopularityRecentConfig, Scorer, TwoTowerConfig, TwoTowerScorer
 from embedrec.models.classic.personal_frequency import PersonalFrequencyConfig
 from embedrec.models.classic.popularity import PopularityConfig
 from embedrec.tables import Tables
+from later_rows import later_rows
+from shops import START, at_day, before, history_of, small_shop, with_events
 
 Shops = tuple[Tables, Tables, int]
 quick = settings(max_examples=40, deadline=None)

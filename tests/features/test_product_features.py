@@ -8,7 +8,6 @@ import numpy as np
 import pandas as pd
 import pytest
 from hand_shop import NOW, P1, P2, P3, P4, encoder_of, hand_tables, product_column
-from shops import at_day, frame, history_of, lines, small_shop, tables_of
 
 from embedrec.columns import CATEGORY, CUSTOMER, PRICE, PRODUCT
 from embedrec.features import FeatureEncoder
@@ -16,6 +15,7 @@ from embedrec.features.encoder import PRICE_BUCKETS
 from embedrec.features.products import sales
 from embedrec.features.schema import PRODUCT_DYNAMIC
 from embedrec.tables.model import CUSTOMER_COLUMNS, PRODUCT_COLUMNS
+from shops import at_day, frame, history_of, lines, small_shop, tables_of
 
 SHOP_GAP = (log(12) + log(15)) / 2
 BY_HAND = {

@@ -9,11 +9,11 @@ import pandas as pd
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from shops import at_day, history_of, small_shop, with_events
 
 from embedrec.features import Catalogue, FeatureEncoder, History, build_history
 from embedrec.models import TwoTowerConfig, TwoTowerScorer
 from embedrec.tables import Tables
+from shops import at_day, history_of, small_shop, with_events
 
 
 def shuffled(table: pd.DataFrame, rng: np.random.Generator) -> pd.DataFrame:

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from runs import Trained, train_here
 
 from embedrec.columns import PRODUCT, SCORE
 from embedrec.evaluation.ranking import RankedView, rank
@@ -15,6 +14,7 @@ from embedrec.experiment.shop import open_shop
 from embedrec.models import Scorer, TwoTowerConfig, TwoTowerScorer
 from embedrec.serving import Recommender
 from embedrec.training.fit import load_weights
+from runs import Trained, train_here
 
 SHOWN = 20
 
@@ -94,7 +94,9 @@ def test_a_shorter_list_is_the_beginning_of_a_longer_one(trained: Trained) -> No
 
 
 def test_the_end_of_the_data_is_the_default_date(trained: Trained) -> None:
-    later, at_cutoff = (Recommender.load(trained.bundle, date) for date in (None, trained.manifest["split"]["test_from"]))
+    later, at_cutoff = (
+        Recommender.load(trained.bundle, date) for date in (None, trained.manifest["split"]["test_from"])
+    )
     bought = [sum(len(shop.purchases(one)) for one in shop.customer_ids) for shop in (later, at_cutoff)]
     assert bought[0] == trained_purchases(trained)
     assert bought[1] < bought[0]

@@ -8,18 +8,18 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from runs import Trained
 
 from embedrec import Recommender
 from embedrec.bundle import read_bundle
 from embedrec.columns import CATEGORY, PRODUCT, REASON, TIME
 from embedrec.features import Snapshot
 from embedrec.models import Explanation
-from embedrec.serving.reasons import POPULAR, WORDS, reasons
+from embedrec.serving.reasons import WORDS, reasons
+from runs import Trained
 
 BEFORE = re.compile(r"Bought (?:(\d+) times|once) before, last on (\d{4}-\d\d-\d\d)")
-GOES_WITH = re.compile(r"Goes with (.+?)(?: and (.+?))?, bought before")
-CATEGORY_OF = re.compile(r"Fits their favourite category: (.+)")
+BECAUSE_OF = re.compile(r"because they bought (.+?)(?: and (.+))?")
+FAVOURITE = re.compile(r"fits their favourite category, (.+)")
 
 
 @pytest.fixture(scope="module", params=["trained", "simple"])
@@ -28,8 +28,19 @@ def shop(request: pytest.FixtureRequest) -> Recommender:
     return Recommender.load(run.bundle)
 
 
+def phrases(reason: str) -> list[str]:
+    assert reason[0].isupper()
+    return (reason[0].lower() + reason[1:]).split("; ")
+
+
+def named_in(reason: str) -> list[str]:
+    """The products that a reason names."""
+    matches = [BECAUSE_OF.fullmatch(phrase) for phrase in phrases(reason)]
+    return [name for match in matches if match for name in match.groups() if name]
+
+
 def test_every_reason_is_true(shop: Recommender) -> None:
-    names = {title: product for product, title in shop.titles.items()}
+    assert not shop.titles, "names in reasons are ids"
     kinds = set()
     for customer in shop.customer_ids[:120]:
         bought = shop.purchases(customer)
@@ -39,19 +50,20 @@ def test_every_reason_is_true(shop: Recommender) -> None:
                 kinds.add("before")
                 assert int(match[1] or 1) == len(own)
                 assert match[2] == own[TIME].max().date().isoformat()
-            else:
-                assert own.empty, f"{product} was bought before, but its reason is {reason!r}"
-            if match := GOES_WITH.fullmatch(reason):
-                kinds.add("with")
-                named = [names.get(name, name) for name in match.groups() if name]
-                assert set(named) <= set(bought[PRODUCT])
-                assert len(set(named)) == len(named)
-            elif match := CATEGORY_OF.fullmatch(reason):
-                kinds.add("category")
-                counts = bought[CATEGORY].value_counts()
-                assert counts[match[1]] == counts.max()
-            elif not BEFORE.fullmatch(reason):
-                assert reason in WORDS.values()
+                continue
+            assert own.empty, f"{product} was bought before, but its reason is {reason!r}"
+            assert 1 <= len(phrases(reason)) <= 2
+            for phrase in phrases(reason):
+                if match := FAVOURITE.fullmatch(phrase):
+                    kinds.add("category")
+                    counts = bought[CATEGORY].value_counts()
+                    assert counts[match[1]] == counts.max()
+                elif named := named_in(reason):
+                    kinds.add("with")
+                    assert set(named) <= set(bought[PRODUCT])
+                    assert len(set(named)) == len(named)
+                else:
+                    assert phrase in WORDS.values()
     wanted = {"before"} if shop.info.model == "personal_frequency" else {"before", "with", "category"}
     assert wanted <= kinds
 
@@ -59,12 +71,9 @@ def test_every_reason_is_true(shop: Recommender) -> None:
 def test_a_newcomers_reasons_name_the_basket(trained: Trained) -> None:
     shop = Recommender.load(trained.bundle)
     basket = list(shop.product_ids[:3])
-    named = set()
-    for reason in shop.recommend_new(basket, k=100)[REASON]:
-        if match := GOES_WITH.fullmatch(reason):
-            named |= {name for name in match.groups() if name}
+    named = {name for reason in shop.recommend_new(basket, k=100)[REASON] for name in named_in(reason)}
     assert named
-    assert named <= {shop.titles.get(one, one) for one in basket}
+    assert named <= set(basket)
 
 
 class OneCustomer:
@@ -93,8 +102,8 @@ def why(trained: Trained, parts: dict[str, float], average: dict[str, float], pu
 
 def test_a_part_counts_by_its_lift_over_the_average(trained: Trained) -> None:
     parts = {"popularity": 9.0, "price": 2.0}
-    assert why(trained, parts, {"popularity": 9.0, "price": 0.0}, []) == WORDS["price"]
-    assert why(trained, parts, {"popularity": 0.0, "price": 0.0}, []) == POPULAR
+    assert why(trained, parts, {"popularity": 9.0, "price": 0.0}, []) == "Fits their usual price level"
+    assert why(trained, parts, {"popularity": 0.0, "price": 0.0}, []) == "Popular with other customers"
 
 
 def test_the_strongest_pulls_are_named(trained: Trained) -> None:
@@ -103,18 +112,42 @@ def test_the_strongest_pulls_are_named(trained: Trained) -> None:
     assert len(bought) >= 3
     parts, average = {"history": 1.0, "popularity": 0.0}, {"history": 0.0, "popularity": 0.0}
     said = why(trained, parts, average, [0.1, 0.7, 0.4])
-    assert said == f"Goes with thing {bought[1]} and thing {bought[2]}, bought before"
-    assert why(trained, parts, average, [0.0, 0.3, -1.0]) == f"Goes with thing {bought[1]}, bought before"
+    assert said == f"Because they bought thing {bought[1]} and thing {bought[2]}"
+    assert why(trained, parts, average, [0.0, 0.3, -1.0]) == f"Because they bought thing {bought[1]}"
 
 
 def test_without_a_pull_nothing_is_named(trained: Trained) -> None:
     parts, average = {"history": 1.0, "popularity": 0.0}, {"history": 0.0, "popularity": 0.0}
-    assert why(trained, parts, average, [-0.5]) == POPULAR
+    assert why(trained, parts, average, [-0.5]) == "Popular with other customers"
 
 
 def test_the_repeat_part_is_no_reason_for_a_new_product(trained: Trained) -> None:
     said = why(trained, {"repeat": 5.0, "identity": 1.0}, {"repeat": -5.0, "identity": 0.0}, [])
-    assert said == WORDS["identity"]
+    assert said == "Fits this customer's own taste"
+
+
+@pytest.mark.parametrize(
+    ("second", "said"),
+    [
+        (0.51, "Fits their usual price level; fits this customer's own taste"),
+        (0.49, "Fits their usual price level"),
+        (-1.0, "Fits their usual price level"),
+    ],
+)
+def test_a_second_part_is_named_where_it_weighs_half_as_much(trained: Trained, second: float, said: str) -> None:
+    parts = {"activity": 0.1, "identity": second, "price": 1.0}
+    assert why(trained, parts, dict.fromkeys(parts, 0.0), []) == said
+
+
+def test_parts_of_one_meaning_count_together(trained: Trained) -> None:
+    parts = {"price": 1.0, "popularity": 0.6, "taste": 0.6}
+    said = why(trained, parts, dict.fromkeys(parts, 0.0), [])
+    assert said == "Popular with other customers; fits their usual price level"
+
+
+def test_where_nothing_lifts_the_least_harmful_part_is_named(trained: Trained) -> None:
+    parts = {"price": -1.0, "identity": -3.0}
+    assert why(trained, parts, dict.fromkeys(parts, 0.0), []) == "Fits their usual price level"
 
 
 def test_products_are_called_by_their_title(trained: Trained) -> None:
@@ -123,12 +156,7 @@ def test_products_are_called_by_their_title(trained: Trained) -> None:
     titles = pd.Series([f"Thing {one}" for one in products[PRODUCT]], dtype="str")
     bundle.frames["products"] = products.assign(title=titles)
     shop = Recommender(bundle)
-    named = {
-        name
-        for customer in shop.customer_ids[:60]
-        for reason in shop.recommend(customer, k=30)[REASON]
-        if (match := GOES_WITH.fullmatch(reason))
-        for name in match.groups()
-        if name
-    }
-    assert any(name.startswith("Thing P") for name in named)
+    shown = (shop.recommend(customer, k=30)[REASON] for customer in shop.customer_ids[:60])
+    named = {name for table in shown for reason in table for name in named_in(reason)}
+    assert named
+    assert named <= set(titles)

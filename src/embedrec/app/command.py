@@ -9,11 +9,10 @@ import argparse
 import contextlib
 import os
 import socket
-import sys
 from collections.abc import Sequence
-from typing import NoReturn
 
-from embedrec.errors import ConfigError, EmbedrecError
+from embedrec.cli import Parser, guarded
+from embedrec.errors import ConfigError
 
 USER, PASSWORD = "EMBEDREC_USER", "EMBEDREC_PASSWORD"
 _LAST_WORD = 3  # seconds that open pages get to close when the server stops
@@ -21,26 +20,18 @@ _LAST_WORD = 3  # seconds that open pages get to close when the server stops
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Serve until interrupted; return the exit code: 0 done, 2 the user's mistake, said on one line."""
-    try:
-        asked = _parser().parse_args(argv)
-        login = _login() if asked.auth else None
-        with _listen(asked.host, asked.port) as listening:
-            return _serve(asked, listening, login)
-    except EmbedrecError as error:
-        print(f"error: {error}", file=sys.stderr)  # noqa: T201
-        return 2
+    return guarded(lambda: _run(argv))
 
 
-class _Parser(argparse.ArgumentParser):
-    """Refuses wrong flags in one line, without the usage."""
+def _run(argv: Sequence[str] | None) -> int:
+    asked = _parser().parse_args(argv)
+    login = _login() if asked.auth else None
+    with _listen(asked.host, asked.port) as listening:
+        return _serve(asked, listening, login)
 
-    def error(self, message: str) -> NoReturn:
-        """Raise what `main` prints."""
-        raise ConfigError(f"{message}; see --help")
 
-
-def _parser() -> argparse.ArgumentParser:
-    parser = _Parser(
+def _parser() -> Parser:
+    parser = Parser(
         prog="embedrec-serve",
         description="Serve the page and the API of an exported bundle.",
         epilog="example: embedrec-serve outputs/latest/bundle --port 8000",

@@ -92,7 +92,8 @@ class _Page:
         self.views = {view: _ranked(models, view) for view in _VIEWS}
         self.colour = colours([self.called(model) for model in models], self.called(champion))
         data: Json = metrics.get("data", {})
-        self.report = Report(f"{self.called(champion)} on {data.get('name', 'this shop')}", _window(data))
+        title = f"{self.called(champion)} on {data.get('name', 'this shop')}"
+        self.report = Report(title[:1].upper() + title[1:], _window(data))
 
     def called(self, model: str) -> str:
         return self.names.get(model, model)

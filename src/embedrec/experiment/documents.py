@@ -21,11 +21,11 @@ from embedrec.metrics import popularity_shares
 from embedrec.splits import day
 
 NAMES = {
-    "two_tower": "The two-tower model",
+    "two_tower": "two-tower model",
     "popularity": "popularity",
-    "popularity_recent": "popularity of the last 28 days",
+    "popularity_recent": "28-day popularity",
     "personal_frequency": "personal frequency",
-    "random": "a random order",
+    "random": "random order",
 }
 """Model names as sentences and figures use them."""
 

@@ -116,7 +116,7 @@ def judge(config: RunConfig, shop: Shop, asked: ModelOutcome | None, rivals: lis
     if why:
         sentence = f"Too little data to tell: {why}. The bundle recommends popular products instead."
         return found._replace(sentence=sentence, winner=simple, beyond_chance=False, enough_data=False)
-    return found
+    return found._replace(sentence=found.sentence[:1].upper() + found.sentence[1:])
 
 
 def _tracker(config: RunConfig, folder: Path) -> Tracker | None:

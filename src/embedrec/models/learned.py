@@ -19,7 +19,6 @@ from embedrec.models.inputs import CustomerInputs, customer_inputs, product_inpu
 from embedrec.models.towers import CustomerParts
 from embedrec.models.two_tower import TwoTower
 
-
 AVERAGED = 1000  # customers; enough to know the average one
 
 
@@ -120,5 +119,6 @@ class TwoTowerScorer(Scorer):
     def _linear(self, part: Tensor, total: Tensor) -> Tensor:
         """LayerNorm of `total` is linear in its summands once mean and spread are known: the share of `part`."""
         norm = self.network.norm
-        spread = torch.sqrt(total.var(dim=-1, unbiased=False, keepdim=True) + norm.eps)
+        variance = (total - total.mean(dim=-1, keepdim=True)).square().mean(dim=-1, keepdim=True)  # var() minds no rows
+        spread = torch.sqrt(variance + norm.eps)
         return (part - part.mean(dim=-1, keepdim=True)) / spread * norm.weight

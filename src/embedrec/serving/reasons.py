@@ -28,12 +28,22 @@ WORDS = {
 }
 
 
-def reasons(scorer: Scorer, snapshot: Snapshot, customer: Customers, items: Ints, names: Sequence[str]) -> list[str]:
-    """Return a sentence for each of items[n]; names[N] are what products are called."""
+def reasons(
+    scorer: Scorer,
+    snapshot: Snapshot,
+    customer: Customers,
+    items: Ints,
+    names: Sequence[str],
+    bought_before: str | None = None,
+) -> list[str]:
+    """Return a sentence for each of items[n].
+
+    names[N] are what products are called; `bought_before` replaces the count and date of a product bought before.
+    """
     explanation = scorer.explain(customer, items)
     bought = set(customer.bought.values.tolist()) if "repeat" in explanation.parts else set()
     return [
-        _bought_before(int(item), snapshot, customer)
+        bought_before or _bought_before(int(item), snapshot, customer)
         if item in bought
         else sentence(_strongest(explanation, place, snapshot, customer, names))
         for place, item in enumerate(items)

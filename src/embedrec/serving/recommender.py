@@ -40,6 +40,7 @@ from embedrec.serving.requests import check_amount, check_id, check_k, check_nam
 from embedrec.splits import parse_date
 
 COLD_START = "cold_start"
+IN_BASKET = "Already in the basket"
 Price = Sequence[float]
 
 
@@ -122,7 +123,7 @@ class Recommender:
         views, spent = check_amount("page_views", page_views), check_amount("time_spent", time_spent)
         k = check_k(k)
         customer = self._snapshot.encoder.newcomer(items, self._snapshot.products, views, spent)
-        return self._answer(customer, k, exclude_bought, allowed)
+        return self._answer(customer, k, exclude_bought, allowed, bought_before=IN_BASKET)
 
     def similar(self, product_id: str, k: int = 10) -> pd.DataFrame:
         """Return the k products closest to one, in the same columns as `recommend`.
@@ -186,7 +187,14 @@ class Recommender:
         catalogue, ids = self._snapshot.encoder.catalogue, self._snapshot.history.product_ids
         return {str(one): str(title) for one, title in zip(ids, catalogue.title, strict=True) if title is not None}
 
-    def _answer(self, customer: Customers | None, k: int, exclude_bought: bool, allowed: Tensor) -> pd.DataFrame:
+    def _answer(
+        self,
+        customer: Customers | None,
+        k: int,
+        exclude_bought: bool,
+        allowed: Tensor,
+        bought_before: str | None = None,
+    ) -> pd.DataFrame:
         cold = customer is None or not len(customer.line_items)
         if customer is None or cold:
             items, scores = self._best(torch.from_numpy(self._popular.score_).masked_fill(~allowed, -torch.inf), k)
@@ -196,7 +204,8 @@ class Recommender:
                 allowed = allowed.clone()
                 allowed[torch.from_numpy(customer.bought.values)] = False
             items, scores = self._best(self._scorer.score(customer)[0].masked_fill(~allowed, -torch.inf), k)
-            table = self._table(items, scores, reasons(self._scorer, self._snapshot, customer, items, self._names))
+            words = reasons(self._scorer, self._snapshot, customer, items, self._names, bought_before)
+            table = self._table(items, scores, words)
         table.attrs[COLD_START] = cold
         return table
 

@@ -43,6 +43,8 @@ class PersonalFrequency(Scorer):
         self.half_life = half_life
         # lifts log2 of the oldest count to 1, just above the tie-break; any higher would cost the ties their precision
         self.floor = 1 + self.LONGEST / half_life
+        # what a tenth of a second of age makes: the tie-break must stay below any difference a reader would call real
+        self.tie_weight = 1e-6 / half_life
 
     def observe(self, snapshot: Snapshot) -> Self:
         """Rank products by recent popularity for the places that own purchases leave open."""
@@ -61,7 +63,6 @@ class PersonalFrequency(Scorer):
         total = np.bincount(position, np.exp2(exponent - top[position]), minlength=len(pair))
         repeat = torch.zeros(customers.size * n_items, dtype=torch.float64)
         repeat[torch.from_numpy(pair)] = torch.from_numpy(self.floor + top + np.log2(total))
-        # the tie-break must stay below any difference between two decayed counts that a reader would call real
         own = repeat.view(customers.size, n_items)
         tie = torch.from_numpy(self.tie_).expand_as(own)
-        return {"repeat": own, "popularity": torch.where(own > 0, tie * 1e-9, tie)}
+        return {"repeat": own, "popularity": torch.where(own > 0, tie * self.tie_weight, tie)}

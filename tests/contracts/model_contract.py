@@ -1,0 +1,153 @@
+"""What every model owes to the evaluator and to the page; a model earns these tests in four lines.
+
+class TestMyModel(ModelContract):
+    config = MyModelConfig()
+"""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+import numpy as np
+import pytest
+import torch
+
+from embedrec.features import FeatureEncoder, Snapshot
+from embedrec.models import Scorer, TwoTowerScorer
+from embedrec.tables import Tables
+from shops import at_day, before, history_of, small_shop
+
+UNTIL, NOW = at_day(220), at_day(250)
+SHOP = small_shop(5)
+
+
+def snapshot_of(tables: Tables) -> Snapshot:
+    """Fit on what lies before day 220 and look at the shop on day 250: some ids are new since."""
+    return FeatureEncoder.fit(*history_of(tables), UNTIL).at(NOW)
+
+
+class ModelContract:
+    """Everything here holds for any model; subclasses name a `config`."""
+
+    config: ClassVar[Any]
+
+    @classmethod
+    def make(cls, snapshot: Snapshot) -> Scorer:
+        """Fit a counting model; give a network weights far from its initial ones, so that every part speaks."""
+        torch.manual_seed(0)
+        model = cls.config.build(snapshot.encoder.schema)
+        if isinstance(model, Scorer):
+            return model.fit(snapshot)
+        with torch.no_grad():
+            for weight in model.parameters():
+                weight.add_(0.3 * torch.randn_like(weight))
+        return TwoTowerScorer(model).observe(snapshot)
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def snapshot(cls) -> Snapshot:
+        return snapshot_of(SHOP)
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def scorer(cls, snapshot: Snapshot) -> Scorer:
+        return cls.make(snapshot)
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def everybody(cls, snapshot: Snapshot) -> np.ndarray:
+        """All customers, also those without a purchase."""
+        users = np.arange(snapshot.history.n_users)
+        lengths = np.diff(snapshot.customers(users).lines.offsets)
+        assert lengths.min() == 0
+        assert lengths.max() > 5
+        return users
+
+    def test_one_score_for_every_customer_and_product(
+        self, scorer: Scorer, snapshot: Snapshot, everybody: np.ndarray
+    ) -> None:
+        scores = scorer.score(everybody)
+        assert scores.shape == (len(everybody), snapshot.history.n_items)
+        assert scores.dtype in (torch.float32, torch.float64)
+
+    def test_every_score_is_a_number(self, scorer: Scorer, snapshot: Snapshot, everybody: np.ndarray) -> None:
+        never_sold = ~np.isin(np.arange(snapshot.history.n_items), snapshot.history.items)
+        assert never_sold.any()
+        assert torch.isfinite(scorer.score(everybody)).all()
+        for part in scorer.score_parts(snapshot.customers(everybody)).values():
+            assert torch.isfinite(part).all()
+        nobody = snapshot.encoder.newcomer(np.empty(0, np.int64), snapshot.products)
+        assert torch.isfinite(scorer.score(nobody)).all()
+        for item in range(snapshot.history.n_items):
+            assert torch.isfinite(scorer.similar(item)).all()
+
+    def test_parts_add_up_to_the_score(self, scorer: Scorer, snapshot: Snapshot, everybody: np.ndarray) -> None:
+        parts = scorer.score_parts(snapshot.customers(everybody))
+        assert {part.dtype for part in parts.values()} == {torch.float64}
+        # parts are float64, a learned score is rounded to float32
+        torch.testing.assert_close(sum(parts.values()), scorer.score(everybody).double(), rtol=1e-6, atol=1e-5)
+
+    def test_a_customer_alone_is_the_customer_in_a_batch(self, scorer: Scorer, everybody: np.ndarray) -> None:
+        together = scorer.score(everybody)
+        alone = torch.cat([scorer.score(user[None]) for user in everybody])
+        assert torch.equal(alone, together)
+        assert torch.equal(scorer.score(everybody[::-1].copy()), together.flip(0))
+
+    def test_users_or_their_description(self, scorer: Scorer, snapshot: Snapshot, everybody: np.ndarray) -> None:
+        assert torch.equal(scorer.score(everybody), scorer.score(snapshot.customers(everybody)))
+
+    def test_items_select_columns(self, scorer: Scorer, everybody: np.ndarray) -> None:
+        items = np.array([9, 2, 2, 17])
+        assert torch.equal(scorer.score(everybody, items), scorer.score(everybody)[:, items])
+        assert scorer.score(everybody, items[:0]).shape == (len(everybody), 0)
+
+    def test_nobody_is_no_error(self, scorer: Scorer, snapshot: Snapshot, everybody: np.ndarray) -> None:
+        assert scorer.score(everybody[:0]).shape == (0, snapshot.history.n_items)
+
+    def test_the_same_seed_gives_the_same_model(self, scorer: Scorer, everybody: np.ndarray) -> None:
+        again = self.make(snapshot_of(SHOP))
+        assert torch.equal(again.score(everybody), scorer.score(everybody))
+
+    def test_the_future_changes_nothing(self, scorer: Scorer, everybody: np.ndarray) -> None:
+        then = snapshot_of(before(SHOP, NOW))
+        ids = then.history.product_ids
+        assert ids.equals(snapshot_of(SHOP).history.product_ids)
+        assert len(then.history.times) < len(scorer.snapshot_.history.times)
+        cut = self.make(then)
+        assert torch.equal(cut.score(everybody), scorer.score(everybody))
+        assert torch.equal(cut.similar(3), scorer.similar(3))
+
+    def test_another_date_changes_the_answer_and_back(self, scorer: Scorer, snapshot: Snapshot) -> None:
+        users = np.arange(5)
+        before_it = scorer.score(users)
+        scorer.observe(snapshot.encoder.at(at_day(100)))
+        scorer.observe(snapshot)
+        assert torch.equal(scorer.score(users), before_it)
+
+    def test_an_explanation_is_the_score_taken_apart(
+        self, scorer: Scorer, snapshot: Snapshot, everybody: np.ndarray
+    ) -> None:
+        items = np.array([8, 1, 20, 3])
+        for user in everybody:
+            customer = snapshot.customers(user[None])
+            parts = scorer.score_parts(customer)
+            told = scorer.explain(customer, items)
+            assert told.parts.keys() == told.average.keys() == parts.keys()
+            for name, part in parts.items():
+                assert torch.equal(told.parts[name], part[0, items])
+                assert told.average[name] == pytest.approx(float(part[0].mean()))
+            assert told.pull.shape == (len(items), len(told.bought))
+            assert set(told.bought) <= set(customer.bought.values)
+            if len(told.bought):
+                new = ~np.isin(items, customer.bought.values)
+                pulled = told.pull.sum(1)[new]
+                torch.testing.assert_close(pulled, told.parts["history"][new], rtol=1e-9, atol=1e-9)
+                assert not told.pull[~new].any()
+
+    def test_a_product_is_closest_to_itself(self, scorer: Scorer, snapshot: Snapshot) -> None:
+        sold = np.unique(snapshot.history.items[snapshot.history.times < NOW])
+        for item in sold:
+            closeness = scorer.similar(int(item))
+            assert closeness.shape == (snapshot.history.n_items,)
+            assert closeness[item] == pytest.approx(1)
+            assert closeness.max() <= closeness[item] + 1e-12

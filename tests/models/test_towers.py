@@ -1,0 +1,171 @@
+"""The pieces of the network: missing values, weights of purchases, and scoring some products or all."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pytest
+import torch
+
+from embedrec.data.cuts import training_cuts
+from embedrec.features import DAY, FeatureEncoder, Snapshot
+from embedrec.models import TwoTower, TwoTowerConfig, TwoTowerScorer
+from embedrec.models.inputs import CustomerInputs, ProductInputs, customer_inputs, product_inputs
+from embedrec.models.towers import Numeric, drop_ids
+from embedrec.models.two_tower import positions
+from shops import at_day, history_of, small_shop
+
+NOW = at_day(250)
+
+
+@pytest.fixture(scope="module")
+def snapshot() -> Snapshot:
+    return FeatureEncoder.fit(*history_of(small_shop(5)), NOW).at(NOW)
+
+
+@pytest.fixture
+def network(snapshot: Snapshot) -> TwoTower:
+    torch.manual_seed(0)
+    return TwoTowerConfig(dim=8, half_life=10.0).build(snapshot.encoder.schema).eval()
+
+
+@pytest.fixture(scope="module")
+def products(snapshot: Snapshot) -> ProductInputs:
+    return product_inputs(snapshot.products)
+
+
+@pytest.fixture(scope="module")
+def customers(snapshot: Snapshot) -> CustomerInputs:
+    return customer_inputs(snapshot.customers(np.arange(snapshot.history.n_users)))
+
+
+def test_missing_has_a_state_of_its_own() -> None:
+    torch.manual_seed(0)
+    numeric = Numeric(3, 4)
+    missing, mean = torch.tensor([[0.5, torch.nan, 1.0]]), torch.tensor([[0.5, 0.0, 1.0]])
+    out = numeric(missing)
+    assert torch.isfinite(out).all()
+    assert not torch.allclose(out, numeric(mean))
+    out.sum().backward()
+    by_column = numeric.linear.weight.grad.abs().sum(0)  # three values, then three marks of absence
+    assert (by_column > 0).tolist() == [True, False, True, False, True, False]
+
+
+def test_what_is_missing_is_learned() -> None:
+    """Only whether the value is known decides the answer; the mean of the known ones is no help."""
+    torch.manual_seed(0)
+    numeric = Numeric(1, 1)
+    optimizer = torch.optim.Adam(numeric.parameters(), lr=0.1)
+    values, wanted = torch.tensor([[torch.nan], [-1.0], [0.0], [1.0]]), torch.tensor([[2.0], [0.0], [0.0], [0.0]])
+    for _ in range(200):
+        optimizer.zero_grad()
+        (numeric(values) - wanted).square().mean().backward()
+        optimizer.step()
+    torch.testing.assert_close(numeric(values), wanted, atol=0.05, rtol=0)
+
+
+def lines_of(*ages: list[float]) -> CustomerInputs:
+    blank = torch.zeros(len(ages), dtype=torch.int64)
+    offsets = torch.tensor([0, *np.cumsum([len(row) for row in ages])])
+    flat = torch.tensor([age for row in ages for age in row])
+    none = torch.empty(0, dtype=torch.int64)
+    return CustomerInputs(
+        blank, blank, blank, torch.empty(0, 0), offsets, torch.zeros(len(flat)).long(), flat, none, none, torch.empty(0)
+    )
+
+
+def test_a_purchase_counts_half_after_its_half_life(network: TwoTower) -> None:
+    weights = network.customers.line_weights(lines_of([30.0, 20.0, 10.0], [], [5.0]))
+    torch.testing.assert_close(weights, torch.tensor([1 / 7, 2 / 7, 4 / 7, 1.0]))
+
+
+def test_purchases_of_long_ago_still_share_their_customers_weight(network: TwoTower) -> None:
+    weights = network.customers.line_weights(lines_of([40_010.0, 40_000.0]))
+    torch.testing.assert_close(weights, torch.tensor([1 / 3, 2 / 3]))
+
+
+def test_a_history_that_was_dropped_whole_is_empty(snapshot: Snapshot) -> None:
+    config = TwoTowerConfig(dim=8, history_dropout=0.999)
+    tower = config.build(snapshot.encoder.schema).customers.train()
+    torch.manual_seed(0)
+    weights = tower.line_weights(lines_of([3.0, 2.0]))
+    assert weights.tolist() == [0, 0]
+
+
+def test_dropped_ids_become_the_unknown() -> None:
+    torch.manual_seed(0)
+    rows = torch.arange(1, 10_001)
+    dropped = drop_ids(rows, 0.3, training=True)
+    assert set((dropped - rows).unique().tolist()) >= {0}
+    assert ((dropped == rows) | (dropped == 0)).all()
+    assert float((dropped == 0).float().mean()) == pytest.approx(0.3, abs=0.02)
+    assert torch.equal(drop_ids(rows, 0.3, training=False), rows)
+
+
+def test_places_of_products() -> None:
+    assert positions(torch.tensor([1, 4]), 6).tolist() == [-1, 0, -1, -1, 1, -1]
+
+
+def test_some_products_are_scored_as_among_all(
+    network: TwoTower, customers: CustomerInputs, products: ProductInputs
+) -> None:
+    items = torch.tensor([0, 3, 4, 11, 29])
+    whole, some = network(customers, products), network(customers, products, items)
+    torch.testing.assert_close(some, whole[:, items])
+
+
+def test_the_repeat_head_alone_answers_for_what_was_bought(
+    network: TwoTower, customers: CustomerInputs, products: ProductInputs
+) -> None:
+    scores = network(customers, products)
+    with torch.no_grad():
+        network.customers.history.weight.mul_(5)
+        network.products.id.weight.mul_(5)
+    moved = network(customers, products) != scores
+    bought = torch.zeros_like(moved)
+    bought[customers.bought_rows, customers.bought_items] = True
+    assert not moved[bought].any()
+    assert moved[~bought].float().mean() > 0.99
+
+
+def test_training_and_serving_agree(
+    network: TwoTower, customers: CustomerInputs, products: ProductInputs, snapshot: Snapshot
+) -> None:
+    served = TwoTowerScorer(network).observe(snapshot).score(np.arange(len(customers.row)))
+    torch.testing.assert_close(served, network(customers, products), rtol=1e-4, atol=1e-5)
+
+
+def test_serving_keeps_weights_of_its_own(network: TwoTower, snapshot: Snapshot) -> None:
+    scorer = TwoTowerScorer(network).observe(snapshot)
+    scores = scorer.score(np.arange(3))
+    with torch.no_grad():
+        network.norm.bias.add_(1)
+    assert torch.equal(scorer.observe(snapshot).score(np.arange(3)), scores)
+
+
+def test_every_weight_gets_a_gradient(network: TwoTower, customers: CustomerInputs, products: ProductInputs) -> None:
+    network(customers, products).square().sum().backward()
+    assert {
+        name for name, weight in network.named_parameters() if weight.grad is None or not weight.grad.any()
+    } == set()
+
+
+def test_a_customer_without_purchases_has_no_history(network: TwoTower, snapshot: Snapshot) -> None:
+    nobody = snapshot.encoder.newcomer(np.empty(0, np.int64), snapshot.products)
+    inputs = customer_inputs(nobody)
+    parts = network.customers(inputs, torch.ones(snapshot.history.n_items, 8), inputs.line_items)
+    assert not parts.history.any()
+    assert parts.identity.equal(network.customers.id.weight[:1])
+
+
+def test_history_reads_what_was_bought_and_when(network: TwoTower, snapshot: Snapshot) -> None:
+    """Moving the purchases back by the same time for all leaves the taste; naming other products does not."""
+    (cut,) = training_cuts(snapshot.history, NOW, 30 * DAY, 1)
+    customers = snapshot.customers(cut.users)
+    scorer = TwoTowerScorer(network).observe(snapshot)
+    history = scorer.score_parts(customers)["history"]
+    older = dataclasses.replace(customers, line_ages=customers.line_ages + 90)
+    torch.testing.assert_close(scorer.score_parts(older)["history"], history)
+    other = dataclasses.replace(customers, line_items=(customers.line_items + 1) % snapshot.history.n_items)
+    assert not torch.allclose(scorer.score_parts(other)["history"], history)
