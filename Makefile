@@ -11,6 +11,9 @@ ifneq ($(EMBEDREC_DATA),)
 export EMBEDREC_DATA
 endif
 
+# threads that wait by spinning slow everything down as soon as two jobs share the cores
+export OMP_WAIT_POLICY ?= PASSIVE
+
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test test-all check fix bench ui
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
+import torch
 
 from embedrec.demo_shop import write_demo_shop
 from runs import QUICK, SIMPLE, UNTRACKED, Trained, train_here
@@ -17,6 +19,9 @@ THIRD_PARTY = (
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    # Tensors are tiny here: several threads would only wait for each other.
+    torch.set_num_threads(1)
+    os.environ["OMP_NUM_THREADS"] = "1"  # of the commands that tests start
     for warning in THIRD_PARTY:
         config.addinivalue_line("filterwarnings", warning)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 import traceback
 from collections.abc import Callable
@@ -11,6 +12,9 @@ from typing import Any
 from embedrec.errors import ConfigError, EmbedrecError
 
 MISTAKE, BUG, INTERRUPTED = 2, 1, 130
+# Threads that wait by spinning make training ten times slower as soon as another job wants a core. Read when torch
+# is first imported, which no command does before this line.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 
 class Parser(argparse.ArgumentParser):

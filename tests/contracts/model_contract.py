@@ -15,7 +15,7 @@ import torch
 from embedrec.features import FeatureEncoder, Snapshot
 from embedrec.models import Scorer, TwoTowerScorer
 from embedrec.tables import Tables
-from shops import at_day, before, history_of, small_shop
+from shops import START, at_day, before, history_of, small_shop
 
 UNTIL, NOW = at_day(220), at_day(250)
 SHOP = small_shop(5)
@@ -80,6 +80,14 @@ class ModelContract:
         assert torch.isfinite(scorer.score(nobody)).all()
         for item in range(snapshot.history.n_items):
             assert torch.isfinite(scorer.similar(item)).all()
+
+    def test_before_the_first_purchase(self, snapshot: Snapshot, everybody: np.ndarray) -> None:
+        opening = snapshot.encoder.at(START)
+        scorer = self.make(opening)
+        assert torch.isfinite(scorer.score(everybody)).all()
+        told = scorer.explain(opening.customers(everybody[:1]), np.arange(5))
+        assert all(torch.isfinite(part).all() for part in told.parts.values())
+        assert torch.isfinite(scorer.similar(0)).all()
 
     def test_parts_add_up_to_the_score(self, scorer: Scorer, snapshot: Snapshot, everybody: np.ndarray) -> None:
         parts = scorer.score_parts(snapshot.customers(everybody))

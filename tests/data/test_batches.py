@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from embedrec.data.batches import Batch, Batches, Snapshots
 from embedrec.data.cuts import training_cuts
 from embedrec.features import DAY, FeatureEncoder
+from embedrec.models.inputs import customer_inputs, product_inputs
 from embedrec.tables import Tables
 from later_rows import later_rows
 from shops import at_day, before, history_of, small_shop, with_events
@@ -84,6 +85,22 @@ def test_shapes_fit() -> None:
         assert (batch.log_weight[batch.rows, batch.columns] == 0).all()
         assert len(batch.first_time) == len(batch.rows)
         torch.testing.assert_close(batch.items[batch.bought_columns], batch.customers.bought_items)
+
+
+def test_what_is_to_be_predicted_is_not_shown() -> None:
+    """A batch describes customers and products as the shop stood before its cut."""
+    encoder = FeatureEncoder.fit(*history_of(SHOP), UNTIL)
+    (cut,) = training_cuts(encoder.history, UNTIL, HORIZON, 1)
+    (batch,) = Batches(Snapshots(encoder), [cut], 1000, None, 0, 0)
+    history, catalogue = history_of(before(SHOP, cut.as_of))
+    assert history.product_ids.equals(encoder.history.product_ids)
+    then = FeatureEncoder(encoder.schema, history, catalogue).at(cut.as_of)
+    expected = [*customer_inputs(then.customers(cut.users)), *product_inputs(then.products)]
+    for one, other in zip([*batch.customers, *batch.products], expected, strict=True):
+        np.testing.assert_array_equal(one, other)
+    bought = encoder.history.targets(cut.users, cut.as_of, cut.until)
+    assert batch.rows.tolist() == bought.rows.tolist()
+    assert batch.columns.tolist() == bought.values.tolist()
 
 
 def by_id(batch: Batch, ids: pd.Index, known: pd.Index) -> dict[str, Any]:

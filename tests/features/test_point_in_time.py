@@ -124,7 +124,8 @@ def test_scores(name: str, shops: Shops) -> None:
         history = snapshot.history
         users, items = history.customer_ids.get_indexer(people), history.product_ids.get_indexer(ids)
         scorer = SCORERS[name](snapshot.encoder).fit(snapshot)
-        return scorer.score(users, items).numpy(), scorer.similar(items[0])[items].numpy()
+        closeness = np.stack([scorer.similar(item)[items] for item in items])
+        return scorer.score(users, items).numpy(), closeness
 
     one, other = fitted(past, cut).at(cut), fitted(later, cut).at(cut)
     people, ids = one.history.customer_ids, one.history.product_ids

@@ -14,8 +14,15 @@ from embedrec.experiment.runner import ModelOutcome, Runner
 from embedrec.models import PopularityRecentConfig, TwoTowerScorer
 from embedrec.splits import day
 
-# Where and how a run was recorded is no part of what it found: the same run elsewhere gives the same bundle.
-LEFT_OUT = {"outputs", "resume", "tracking", "name"}
+# Where the tables lay and how a run was recorded is no part of what it found: the same run elsewhere gives the same
+# bundle, and a bundle tells nobody about the machine it was made on.
+LEFT_OUT: dict[str, bool | set[str]] = {
+    "outputs": True,
+    "resume": True,
+    "tracking": True,
+    "name": True,
+    "data": {"path"},
+}
 
 
 def export(

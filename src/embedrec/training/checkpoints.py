@@ -7,6 +7,7 @@ unwritable folder passes in silence; both would lose the older file that a kille
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +32,8 @@ class AtomicCheckpointIO(CheckpointIO):
                 os.fsync(file.fileno())
             partial.replace(target)
         except (OSError, RuntimeError) as error:  # torch reports a full disk as RuntimeError
-            partial.unlink(missing_ok=True)
+            with suppress(OSError):
+                partial.unlink()
             raise TrainingError(
                 f"checkpoint {target} could not be written ({error}); free the disk and resume"
             ) from error

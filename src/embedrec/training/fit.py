@@ -61,12 +61,12 @@ def fit(
     callbacks: list[Callback] = [EpochSeed(data.seed), curve, _StopAfter(epochs, curve)]
     best = None
     if validate is not None:
-        best = _Best(folder, "best", monitor=VALID_METRIC, mode="max", enable_version_counter=False)
+        best = _Checkpoint(folder, "best", monitor=VALID_METRIC, mode="max", enable_version_counter=False)
         callbacks += [
             _Patience(VALID_METRIC, mode="max", patience=config.patience, check_on_train_epoch_end=True),
             best,
         ]
-    callbacks.append(ModelCheckpoint(folder, "last", enable_version_counter=False))
+    callbacks.append(_Checkpoint(folder, "last", enable_version_counter=False))
     if progress:
         callbacks.append(RichProgressBar(console_kwargs={"stderr": True}))
     trainer = pl.Trainer(
@@ -134,7 +134,7 @@ class _Patience(EarlyStopping):
             trainer.should_stop = True
 
 
-class _Best(ModelCheckpoint):
+class _Checkpoint(ModelCheckpoint):
     """Remembers the best value also where the folder was moved; Lightning's would take the next epoch for the best."""
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
