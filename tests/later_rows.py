@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pandas as pd
+from hypothesis import Phase, settings
 from hypothesis import strategies as st
 
 from embedrec.columns import CUSTOMER, EVENT, EVENT_KINDS, PRICE, PRODUCT, QUANTITY, TIME, TIME_SPENT
@@ -10,6 +11,9 @@ from embedrec.features import DAY
 from embedrec.tables import Tables
 from embedrec.tables.model import EVENT_COLUMNS
 from shops import frame
+
+# Shrinking a whole shop takes minutes and shows little more than its seed.
+unshrunk = settings(deadline=None, phases=(Phase.reuse, Phase.generate))
 
 # New ids sort before, between and after those of `small_shop`, so that all numbers inside may shift.
 NEW_CUSTOMERS = ["A", "C0003x", "Z"]

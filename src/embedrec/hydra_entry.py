@@ -7,7 +7,7 @@ import re
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from embedrec.errors import ConfigError, nearest, quoted
 
@@ -20,6 +20,7 @@ def with_hydra(task: Task, arguments: list[str], conf: Path, config_name: str) -
     from hydra.errors import HydraException
     from omegaconf.errors import OmegaConfBaseException
 
+    check_flags(arguments)
     failed: list[Exception] = []
 
     def kept(composed: Any) -> None:
@@ -32,17 +33,31 @@ def with_hydra(task: Task, arguments: list[str], conf: Path, config_name: str) -
     sys.argv = [sys.argv[0], *arguments]
     try:
         hydra.main(version_base="1.3", config_path=str(conf.resolve()), config_name=config_name)(kept)()
+        if failed:
+            raise failed[0]
     except (HydraException, OmegaConfBaseException) as error:
         raise ConfigError(explain(error)) from error
-    if failed:
-        raise failed[0]
+
+
+def check_flags(arguments: list[str]) -> None:
+    """Refuse flags that Hydra does not know, in one line; its own parser would print its usage and exit."""
+    from hydra._internal.utils import get_args_parser
+
+    def refuse(message: str) -> NoReturn:
+        raise ConfigError(f"{message}; see --help")
+
+    parser = get_args_parser()
+    parser.error = refuse
+    parser.parse_args(arguments)
 
 
 def select_files(arguments: list[str]) -> list[str]:
     """`data.path=DIR` without `data=NAME` means one's own files."""
-    named = any(argument.startswith("data=") for argument in arguments)
-    path = any(argument.startswith("data.path=") for argument in arguments)
-    return [*arguments, "data=files"] if path and not named else arguments
+    paths = [place for place, argument in enumerate(arguments) if argument.startswith("data.path=")]
+    if not paths or any(argument.startswith("data=") for argument in arguments):
+        return arguments
+    # beside the path: Hydra's parser takes no setting apart from the others, behind a flag
+    return [*arguments[: paths[0]], "data=files", *arguments[paths[0] :]]
 
 
 def explain(error: Exception) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import csv
 import json
+import shutil
 from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
@@ -29,6 +30,8 @@ def sweep(arguments: list[str], conf: Path, task: Callable[[Any], None]) -> None
         folder.mkdir(parents=True)
     except FileExistsError:
         raise ConfigError(f"name={name}: {folder} exists and is never overwritten; choose another name") from None
+    except OSError as error:
+        raise ConfigError(f"outputs={config.outputs}: {folder} cannot be made ({error.strerror})") from error
     tracker = Tracker(config.tracking, Path(config.outputs), name) if config.tracking.enabled else None
     parent = [f"tracking.parent_run={tracker.run_id}"] if tracker else []
     status = "FAILED"
@@ -42,6 +45,8 @@ def sweep(arguments: list[str], conf: Path, task: Callable[[Any], None]) -> None
             tracker.artifacts(folder / "trials.csv")
         status = "FINISHED"
     finally:
+        if not any(one.is_dir() for one in folder.iterdir()):  # refused before the first trial: the name stays free
+            shutil.rmtree(folder)
         if tracker:
             tracker.finish(status)
     print_table(trials, fixed)
@@ -55,7 +60,12 @@ def read_trials(folder: Path) -> list[dict[str, Any]]:
     trials = []
     for path in folder.glob("*/outcome.json"):
         trials.append({"trial": int(path.parent.name), **json.loads(path.read_text(encoding="utf-8"))})
-    return sorted(trials, key=lambda trial: (-(trial.get("ndcg@10") or -1.0), trial["trial"]))
+    return sorted(trials, key=_place)
+
+
+def _place(trial: dict[str, Any]) -> tuple[bool, float, int]:
+    value = trial.get("ndcg@10")
+    return "error" in trial, 1.0 if value is None else -value, trial["trial"]
 
 
 def write_table(path: Path, trials: list[dict[str, Any]]) -> None:

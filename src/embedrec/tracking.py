@@ -36,15 +36,16 @@ class Tracker:
     def __init__(self, config: TrackingConfig, outputs: Path, name: str, run_id: str | None = None) -> None:
         from mlflow import MlflowClient
         from mlflow.exceptions import MlflowException
+        from sqlalchemy.exc import SQLAlchemyError
 
         quiet()
         uri = config.uri or f"sqlite:///{(outputs / 'mlflow.db').resolve()}"
-        outputs.mkdir(parents=True, exist_ok=True)
         try:
+            outputs.mkdir(parents=True, exist_ok=True)
             with _lock(outputs / ".mlflow.lock"):  # two first creations of one store would race
                 self._client = MlflowClient(uri)
                 experiment = _experiment(self._client, config.experiment, outputs)
-        except MlflowException as error:
+        except (MlflowException, SQLAlchemyError, OSError) as error:
             raise ConfigError(f"tracking.uri={quoted(uri)} cannot be opened: {str(error).splitlines()[0]}") from error
         if run_id is not None:
             try:

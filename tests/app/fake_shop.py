@@ -56,6 +56,7 @@ class Info:
     fallback_from: str | None = None
     beaten_by: str | None = None
     repeat_share: float | None = 0.31
+    hit_rate: float | None = 0.53
     customers: int = 300
     products: int = 5000
 

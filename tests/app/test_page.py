@@ -208,7 +208,7 @@ def test_hostile_text_is_escaped(hostile):
     [
         (Info(synthetic=True), "made-up shop"),
         (Info(fallback_from="two_tower", model="popularity"), "the list of most-bought products"),
-        (Info(beaten_by="personal_frequency"), "A simple method does better"),
+        (Info(beaten_by="personal_frequency"), "A simple method does as well or better"),
     ],
 )
 def test_cautions(info, said):

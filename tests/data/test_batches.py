@@ -16,7 +16,7 @@ from embedrec.data.cuts import training_cuts
 from embedrec.features import DAY, FeatureEncoder
 from embedrec.models.inputs import customer_inputs, product_inputs
 from embedrec.tables import Tables
-from later_rows import later_rows
+from later_rows import later_rows, unshrunk
 from shops import at_day, before, history_of, small_shop, with_events
 
 UNTIL, HORIZON = at_day(200), 30 * DAY
@@ -125,7 +125,7 @@ def by_id(batch: Batch, ids: pd.Index, known: pd.Index) -> dict[str, Any]:
     }
 
 
-@settings(max_examples=25, deadline=None)
+@settings(unshrunk, max_examples=25)
 @given(st.data(), st.integers(0, 20), st.integers(20 * 24, 60 * 24), st.sampled_from([None, 3]))
 def test_nothing_at_or_after_the_end_of_training(
     data: st.DataObject, seed: int, hour: int, negatives: int | None

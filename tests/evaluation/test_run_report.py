@@ -129,7 +129,7 @@ def test_without_extras_only_what_was_measured_is_shown(tmp_path: Path) -> None:
     page = written(tmp_path)
     assert page.count("<figure>") == 2, "one a view"
     assert "possible" not in text(page)
-    assert "two_tower on corner shop" in text(page)
+    assert "Two_tower on corner shop" in text(page)
 
 
 def test_every_extra_has_its_figure(tmp_path: Path) -> None:
@@ -139,7 +139,7 @@ def test_every_extra_has_its_figure(tmp_path: Path) -> None:
 def test_nothing_measured_is_still_a_page(tmp_path: Path) -> None:
     empty = {"models": {"two_tower": {"valid": {}}}}
     said = text(written(tmp_path, empty, learning_curve=[{"epoch": 0, "train_loss": None, "valid_ndcg": None}]))
-    assert "two_tower on this shop" in said
+    assert "Two_tower on this shop" in said
     assert "Words explained" in said
 
 

@@ -118,8 +118,8 @@ def test_usual_price_bucket(encoder: FeatureEncoder) -> None:
     assert cut.customers(EVERYBODY, cut.products(NOW)).price_bucket.tolist() == [2, 1, 0]
     on_the_edge = schema.model_copy(update={"price_edges": (log(2), float(encoder.log_price[P1]))})
     cut = FeatureEncoder(on_the_edge, encoder.history, encoder.catalogue)
-    bob_before_p1 = cut.products(at_day(90))
-    assert cut.customers(EVERYBODY, bob_before_p1).price_bucket.tolist() == [3, 2, 0]
+    only_p1_and_p4_so_far = cut.products(at_day(80))
+    assert cut.customers(EVERYBODY, only_p1_and_p4_so_far).price_bucket.tolist() == [3, 2, 0]
 
 
 def test_repeat_features_by_hand(encoder: FeatureEncoder) -> None:

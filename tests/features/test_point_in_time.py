@@ -19,11 +19,11 @@ from embedrec.models import PopularityRecentConfig, Scorer, TwoTowerConfig, TwoT
 from embedrec.models.classic.personal_frequency import PersonalFrequencyConfig
 from embedrec.models.classic.popularity import PopularityConfig
 from embedrec.tables import Tables
-from later_rows import later_rows
+from later_rows import later_rows, unshrunk
 from shops import START, at_day, before, history_of, small_shop, with_events
 
 Shops = tuple[Tables, Tables, int]
-quick = settings(max_examples=40, deadline=None)
+quick = settings(unshrunk, max_examples=40)
 
 
 @st.composite
@@ -115,7 +115,7 @@ SCORERS: dict[str, Callable[[FeatureEncoder], Scorer]] = {
 
 
 @pytest.mark.parametrize("name", SCORERS)
-@settings(max_examples=20, deadline=None)
+@settings(unshrunk, max_examples=20)
 @given(shops())
 def test_scores(name: str, shops: Shops) -> None:
     past, later, cut = shops

@@ -17,7 +17,7 @@ from embedrec.models import Explanation
 from embedrec.serving.reasons import WORDS, reasons
 from runs import Trained
 
-BEFORE = re.compile(r"Bought (?:(\d+) times|once) before, last on (\d{4}-\d\d-\d\d)")
+BEFORE = re.compile(r"Bought (?:(\d+) times|once) before, last on (\d+ \w{3} \d{4})")
 BECAUSE_OF = re.compile(r"because they bought (.+?)(?: and (.+))?")
 FAVOURITE = re.compile(r"fits their favourite category, (.+)")
 
@@ -49,7 +49,7 @@ def test_every_reason_is_true(shop: Recommender) -> None:
             if match := BEFORE.fullmatch(reason):
                 kinds.add("before")
                 assert int(match[1] or 1) == len(own)
-                assert match[2] == own[TIME].max().date().isoformat()
+                assert pd.Timestamp(match[2]) == own[TIME].max().normalize()
                 continue
             assert own.empty, f"{product} was bought before, but its reason is {reason!r}"
             assert 1 <= len(phrases(reason)) <= 2

@@ -64,12 +64,19 @@ def header(info: ModelInfo) -> str:
         '<p class="er-lead">Look up a customer: who they are, what they bought, '
         "what they may buy next, and why.</p>"
         f"{_cautions(info)}"
-        f'<p class="er-verdict"><strong>How well does it work?</strong> {_text(info.verdict)}</p>'
+        f'<p class="er-verdict"><strong>How well does it work?</strong> {_plain_figure(info)}{_text(info.verdict)}</p>'
         f'<p class="er-verdict"><strong>Learned from</strong> {_text(info.data_name)}: '
         f"{_count(info.customers, 'customer')}, {_count(info.products, 'product')}, purchases from "
         f"{_day(info.data_from)} to {_day(info.data_until)}.</p>"
         "</header>"
     )
+
+
+def _plain_figure(info: ModelInfo) -> str:
+    """The hit rate in words that need no statistics."""
+    if info.hit_rate is None:
+        return ""
+    return f"In the test, {100 * info.hit_rate:.0f} of 100 customers bought something from their ten suggestions. "
 
 
 def _cautions(info: ModelInfo) -> str:
@@ -87,9 +94,8 @@ def _cautions(info: ModelInfo) -> str:
     if info.beaten_by:
         cautions.append(
             (
-                "A simple method does better",
-                f"When tested, {model_words(info.beaten_by)} found more of the next purchases. "
-                "Compare before you rely on these suggestions.",
+                "A simple method does as well or better",
+                f"When tested, these suggestions were not shown to beat {model_words(info.beaten_by)}.",
             )
         )
     return "".join(notice(title, text, "caution") for title, text in cautions)

@@ -25,7 +25,7 @@ class RunConfig(BaseModel):
     loss: SoftmaxConfig = SoftmaxConfig()
     trainer: TrainerConfig = TrainerConfig()
     tracking: TrackingConfig = TrackingConfig()
-    seed: int = Field(0, ge=0, lt=2**31)
+    seed: int = Field(0, ge=0, lt=2**31, strict=True)
     name: str | None = Field(None, pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")
     """Name of the run or sweep; letters, digits, dot, dash and underscore."""
     outputs: str = "outputs"

@@ -44,6 +44,8 @@ class ModelInfo:
     fallback_from: str | None
     beaten_by: str | None
     repeat_share: float | None
+    hit_rate: float | None
+    """Share of test customers who bought at least one of their ten recommendations."""
     customers: int
     products: int
 
@@ -56,7 +58,7 @@ def describe(snapshot: Snapshot, user: int) -> CustomerProfile:
     categories = [name for name in encoder.catalogue.category[items] if name is not None]
     counts = pd.Series(categories, dtype="object").value_counts()
     favourites = sorted(counts.index, key=lambda name: (-counts[name], name))[:FAVOURITES]
-    if len(history.activity_times):
+    if snapshot.as_of > history.first_activity:
         activity = history.activity(np.array([user]), snapshot.as_of).values
         views, spent = float(len(activity)), _total(history.activity_seconds[activity])
     else:
@@ -90,9 +92,15 @@ def model_info(manifest: Manifest, snapshot: Snapshot) -> ModelInfo:
         fallback_from=manifest.fallback_from,
         beaten_by=manifest.beaten_by,
         repeat_share=data["repeat_share"],
+        hit_rate=_hit_rate(manifest),
         customers=snapshot.history.n_users,
         products=int(snapshot.products.candidates.sum()),
     )
+
+
+def _hit_rate(manifest: Manifest) -> float | None:
+    figures = manifest.metrics.get(manifest.model.name)
+    return figures["test"]["all"]["hit_rate@10"]["value"] if figures else None
 
 
 def to_date(time: int) -> date:

@@ -86,4 +86,5 @@ def _phrase(
 def _bought_before(item: int, snapshot: Snapshot, customer: Customers) -> str:
     lines = customer.lines.values[customer.line_items == item]
     times = f"{len(lines)} times" if len(lines) > 1 else "once"
-    return f"Bought {times} before, last on {to_date(snapshot.history.times[lines].max()).isoformat()}"
+    last = to_date(snapshot.history.times[lines].max())
+    return f"Bought {times} before, last on {last.day} {last:%b %Y}"
