@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import os
 import re
 import shutil
 from pathlib import Path
@@ -11,13 +10,13 @@ from pathlib import Path
 import pytest
 from mlflow import MlflowClient
 from mlflow.entities import Run
-from runs import QUICK, UNTRACKED, Trained, command, read_json
 
 from embedrec.columns import TABLE_NAMES
 from embedrec.errors import ConfigError, TrainingError
 from embedrec.experiment.folders import write_json
 from embedrec.sweep import read_trials
 from embedrec.tracking import PARENT_TAG
+from runs import QUICK, UNTRACKED, Trained, command, read_json
 
 SETTINGS = [one for one in QUICK if not one.startswith("model.dim")]
 
@@ -56,7 +55,8 @@ def sweep(trained: Trained, demo_tables: Path, tmp_path_factory: pytest.TempPath
 def test_a_folder_for_each_trial(sweep: Sweep) -> None:
     assert sorted(one.name for one in sweep.folder.iterdir() if one.is_dir()) == ["0", "1", "2"]
     for trial in ("0", "2"):
-        assert {"metrics.json", "outcome.json", "checkpoints", ".hydra"} <= set(os.listdir(sweep.folder / trial))
+        left = {one.name for one in (sweep.folder / trial).iterdir()}
+        assert {"metrics.json", "outcome.json", "checkpoints", ".hydra"} <= left
 
 
 def test_the_table_lists_the_best_first_and_the_failed_last(sweep: Sweep) -> None:
@@ -91,7 +91,7 @@ def test_a_trial_scores_as_the_whole_run_does_on_validation(sweep: Sweep, traine
 
 
 def test_latest_stays_where_it_was(sweep: Sweep, trained: Trained) -> None:
-    assert os.readlink(sweep.outputs / "latest") == trained.folder.name
+    assert (sweep.outputs / "latest").readlink() == Path(trained.folder.name)
     assert not (sweep.outputs / "runs").exists()
 
 

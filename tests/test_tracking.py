@@ -12,10 +12,10 @@ from typing import Any
 import pytest
 from mlflow import MlflowClient
 from mlflow.entities import Run
-from runs import QUICK, SIMPLE, Trained, command, comparable, read_json, train_here, weights_hash
 
 from embedrec.errors import ConfigError, EmbedrecError
 from embedrec.tracking import PARENT_TAG, Tracker, TrackingConfig, flat
+from runs import QUICK, SIMPLE, Trained, command, comparable, read_json, train_here, weights_hash
 
 
 def client_of(outputs: Path) -> MlflowClient:

@@ -47,7 +47,7 @@ def check_flags(arguments: list[str]) -> None:
         raise ConfigError(f"{message}; see --help")
 
     parser = get_args_parser()
-    parser.error = refuse
+    parser.error = refuse  # type: ignore[method-assign]
     parser.parse_args(arguments)
 
 
@@ -75,6 +75,8 @@ def explain(error: Exception) -> str:
         return f"{path}: there is no such setting{nearest(path.rsplit('.', 1)[-1], siblings)}"
     if group := re.search(r"Could not override '?([\w./]+)'?\. No match", text):
         return f"{group.group(1)}: there is no such group of settings"
-    if given := re.search(r"rror parsing override '(.*?)'", text):
-        return f"{quoted(given.group(1))} is not of the form key=value; quote values with special signs"
+    if given := re.search(r"rror parsing override '(.*?)'|LexerNoViableAltException: (.*)", text):
+        return (
+            f"{quoted(given.group(1) or given.group(2))} is not of the form key=value; quote values with special signs"
+        )
     return " ".join(text.split())[:300]

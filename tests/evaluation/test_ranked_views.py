@@ -9,7 +9,6 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from shops import at_day, history_of, lines, small_shop, tables_of
 from torch import Tensor
 
 from embedrec.columns import CUSTOMER, PRODUCT, TIME
@@ -20,6 +19,7 @@ from embedrec.features import Customers, FeatureEncoder, Snapshot
 from embedrec.metrics import METRICS
 from embedrec.models import Scorer
 from embedrec.tables import Tables
+from shops import at_day, history_of, lines, small_shop, tables_of
 
 CUTOFF = 240  # days after the start of the shop
 END = 301

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
@@ -66,7 +65,7 @@ def test_latest_is_relative_and_moves(tmp_path: Path) -> None:
         assert (outputs / "latest").resolve() == folder.resolve()
     outputs.rename(tmp_path / "moved")
     assert (tmp_path / "moved" / "latest").is_dir()
-    assert sorted(os.listdir(tmp_path / "moved")) == ["latest", "runs"]
+    assert sorted(one.name for one in (tmp_path / "moved").iterdir()) == ["latest", "runs"]
 
 
 def test_latest_of_a_run_that_lies_elsewhere(tmp_path: Path) -> None:

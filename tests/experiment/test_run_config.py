@@ -106,6 +106,7 @@ def test_more_than_one_mistake_is_counted() -> None:
 def test_every_setting_of_conf_is_known() -> None:
     """The YAML files name what the code knows: composing them is covered by the runs; here their keys."""
     from omegaconf import OmegaConf
+
     from runs import CONF
 
     for group in ("split", "loss", "trainer", "tracking", "model"):

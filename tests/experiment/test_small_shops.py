@@ -8,13 +8,13 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from runs import UNTRACKED, Trained, train_here
-from shops import frame, lines, small_shop, tables_of, write_shop
 
 from embedrec import Recommender
 from embedrec.columns import CATEGORY, CUSTOMER, PAGE_VIEWS, PRICE, PRODUCT, SCORE, TIME, TITLE
 from embedrec.errors import DataError
 from embedrec.tables.model import CUSTOMER_COLUMNS, PRODUCT_COLUMNS, Tables
+from runs import UNTRACKED, Trained, train_here
+from shops import frame, lines, small_shop, tables_of, write_shop
 
 BRIEF = ("model.dim=4", "trainer.max_epochs=2", "trainer.cuts=4", "trainer.warmup_steps=1", UNTRACKED)
 NOBODY = frame(CUSTOMER_COLUMNS, {CUSTOMER: []})

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from runs import QUICK, SIMPLE, UNTRACKED, Trained, comparable, train_here, weights_hash
 
 from embedrec.bundle import FILES, MANIFEST
 from embedrec.columns import TABLE_NAMES
+from runs import QUICK, SIMPLE, UNTRACKED, Trained, comparable, train_here, weights_hash
 
 
 def assert_same(one: Trained, other: Trained) -> None:

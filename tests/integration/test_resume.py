@@ -9,9 +9,9 @@ import time
 from pathlib import Path
 
 import pytest
-from runs import QUICK, SCRIPTS, UNTRACKED, Trained, command, comparable, train_here, weights_hash
 
 from embedrec.errors import ConfigError
+from runs import QUICK, SCRIPTS, UNTRACKED, Trained, command, comparable, train_here, weights_hash
 
 LONG = (*QUICK, "trainer.max_epochs=6", "trainer.learning_rate=0.002", UNTRACKED)
 PATIENCE = 120  # seconds until a run that makes no progress counts as hung
@@ -74,7 +74,7 @@ def test_killed_twice(undisturbed: Trained, demo_tables: Path, tmp_path: Path) -
 
 def test_a_finished_run_resumed_again(undisturbed: Trained) -> None:
     """Nothing is trained again and nothing changes."""
-    checkpoints = [path for path in (undisturbed.folder / "checkpoints").rglob("*.ckpt")]
+    checkpoints = list((undisturbed.folder / "checkpoints").rglob("*.ckpt"))
     before = {path: path.stat().st_mtime_ns for path in checkpoints}
     weights, metrics, manifest = weights_hash(undisturbed), undisturbed.metrics, undisturbed.manifest
     command(f"resume={undisturbed.folder}")
