@@ -123,7 +123,7 @@ def test_a_run_whose_record_was_deleted_is_recorded_anew(trained: Trained, store
 
 
 def test_parameters_are_recorded_once(store: Path) -> None:
-    """MLflow refuses a changed parameter; a resumed run sends its settings again."""
+    """A resumed run sends its settings again."""
     tracker = Tracker(TrackingConfig(), store, "twice")
     for _ in range(2):
         tracker.parameters({"model": {"dim": 8}, "name": None, "long": "x" * 10_000}, {"kind": "test"})

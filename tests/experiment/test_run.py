@@ -10,16 +10,18 @@ from typing import Any
 
 import pandas as pd
 import pytest
+import torch
 from omegaconf import OmegaConf
 
 from embedrec.columns import CUSTOMER, PRODUCT, TIME
 from embedrec.errors import ConfigError, EmbedrecError
 from embedrec.evaluation.ranking import KS, VIEWS
+from embedrec.experiment.runner import Runner
 from embedrec.experiment.shop import open_shop
 from embedrec.metrics import METRICS
 from embedrec.models import RIVALS
 from embedrec.tables import Tables
-from runs import SIMPLE, UNTRACKED, Trained, command, read_json, train_here
+from runs import QUICK, SIMPLE, UNTRACKED, Trained, command, read_json, train_here
 
 RIVAL_NAMES = {rival.name for rival in RIVALS}
 
@@ -174,6 +176,19 @@ def test_test_figures_come_from_the_refit(finished: Trained, tables: Tables) -> 
         entry = figures[window]["all"]["recall@10"]
         assert entry["value"] == pytest.approx(recall, abs=1e-12)
         assert entry["n"] == customers
+
+
+def test_the_refit_runs_for_as_many_epochs_as_were_best(
+    demo_tables: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    figures = iter([0.1, 0.5, 0.2])
+    monkeypatch.setattr(Runner, "_ndcg", lambda *_: next(figures))
+    run = train_here(demo_tables, tmp_path, *QUICK, "trainer.max_epochs=3", UNTRACKED)
+    epochs = {
+        name: torch.load(run.folder / "checkpoints" / f"{name}.ckpt", weights_only=True)["epoch"] + 1
+        for name in ("best", "last", "refit/last")
+    }
+    assert epochs == {"best": 2, "last": 3, "refit/last": 2}
 
 
 def test_the_model_learns_something(trained: Trained) -> None:

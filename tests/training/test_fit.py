@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import shutil
 import signal
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,8 @@ import pytest
 import torch
 from torch import Tensor
 
+from embedrec.data import datamodule
+from embedrec.data.batches import Batch, Batches
 from embedrec.data.cuts import training_cuts
 from embedrec.data.datamodule import ShopData
 from embedrec.errors import TrainingError
@@ -133,6 +135,30 @@ def test_validation_leaves_no_trace(train: Train) -> None:
     calm = train("calm", epochs=4)
     curve = train("noisy", TrainerConfig(**{**TRAINER.model_dump(), "patience": 100}), validate=validate).result.curve
     assert [point["train_loss"] for point in curve[:4]] == [point["train_loss"] for point in calm.result.curve]
+
+
+def test_every_epoch_has_its_own_batches(train: Train, monkeypatch: pytest.MonkeyPatch) -> None:
+    drawn: dict[int, list[int]] = {}
+
+    class Watched(Batches):
+        def __init__(self, *settings: Any) -> None:
+            super().__init__(*settings)
+            self.epoch = settings[-1]
+
+        def __iter__(self) -> Iterator[Batch]:
+            drawn[self.epoch] = []
+            for batch in super().__iter__():
+                drawn[self.epoch] += batch.customers.row.tolist()
+                yield batch
+
+    monkeypatch.setattr(datamodule, "Batches", Watched)
+    with pytest.raises(Killed):
+        train(validate=dies_after(1, RISE_AND_FALL))
+    assert list(drawn) == [0, 1]
+    train(validate=Scripted(RISE_AND_FALL[1:]))
+    assert list(drawn) == [0, 1, 2, 3], "a resumed run draws what the undisturbed one would"
+    assert len({tuple(rows) for rows in drawn.values()}) == len(drawn)
+    assert len({tuple(sorted(rows)) for rows in drawn.values()}) == 1
 
 
 # Which epoch
