@@ -147,7 +147,7 @@ def test_a_mistake_leaves_nothing_behind(demo_tables: Path, tmp_path: Path, word
 
 def test_outputs_that_cannot_be_written(demo_tables: Path, tmp_path: Path) -> None:
     (tmp_path / "taken").write_text("")
-    with pytest.raises(ConfigError, match="cannot be made"):
+    with pytest.raises(ConfigError, match="no folder can be made"):
         command("-m", f"data.path={demo_tables}", f"outputs={tmp_path / 'taken'}", "model.dim=4,8", UNTRACKED)
 
 

@@ -86,8 +86,8 @@ def write_bundle(
     schema: FeatureSchema,
     frames: dict[str, pd.DataFrame],
 ) -> Manifest:
-    """Write a bundle in one move: a reader sees the old folder or the whole new one; return the final manifest."""
-    partial = folder.with_name(f".{folder.name}.{os.getpid()}.partial")
+    """Write a bundle whole, beside an older one until the two change places; return the final manifest."""
+    partial, older = (folder.with_name(f".{folder.name}.{os.getpid()}.{word}") for word in ("partial", "older"))
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)
     try:
@@ -98,10 +98,12 @@ def write_bundle(
         manifest = manifest.model_copy(update={"files": {name: _sha256(partial / name) for name in FILES}})
         manifest = manifest.model_copy(update={"id": manifest.digest()})
         (partial / MANIFEST).write_text(manifest.model_dump_json(indent=1), encoding="utf-8")
-        shutil.rmtree(folder, ignore_errors=True)
+        if folder.exists():
+            folder.replace(older)
         partial.replace(folder)
     finally:
-        shutil.rmtree(partial, ignore_errors=True)
+        for rest in (partial, older):
+            shutil.rmtree(rest, ignore_errors=True)
     return manifest
 
 

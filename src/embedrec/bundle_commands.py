@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from embedrec.cli import Parser
-from embedrec.errors import ConfigError, DataError
+from embedrec.errors import ConfigError, DataError, RequestError
 
 
 def recommend(arguments: list[str]) -> None:
@@ -30,6 +30,10 @@ def recommend(arguments: list[str]) -> None:
     given = parser.parse_args(arguments)
     if (given.customers is None) != (given.out is None):
         raise ConfigError("--customers and --out go together; see --help")
+    if given.customers is not None and given.json:
+        raise ConfigError("--json goes with --customer; lists of many customers are written to --out as CSV")
+    if given.out is not None and (Path(given.out).is_dir() or not Path(given.out).name):
+        raise ConfigError(f"--out {given.out}: wanted a file, found a folder; name a CSV file")
 
     from embedrec.serving import Recommender
 
@@ -78,7 +82,11 @@ def _recommend_file(shop: Any, source: Path, target: Path, k: int, exclude_bough
         raise DataError(f"{source} names no customer; put one id in each row of the column customer_id")
     lists = []
     for customer in track(customers, "Recommending", disable=len(customers) < 100):
-        table = shop.recommend(customer, k, exclude_bought=exclude_bought)
+        try:
+            table = shop.recommend(customer, k, exclude_bought=exclude_bought)
+        except RequestError as error:
+            row = 2 + frame["customer_id"].tolist().index(customer)
+            raise DataError(f"{source}, line {row}: {error}") from error
         table.insert(0, "customer_id", customer)
         table.insert(1, "cold_start", table.attrs["cold_start"])
         lists.append(table)
@@ -87,6 +95,7 @@ def _recommend_file(shop: Any, source: Path, target: Path, k: int, exclude_bough
         pd.concat(lists, ignore_index=True).to_csv(partial, index=False)
         partial.replace(target)
     except OSError as error:
+        partial.unlink(missing_ok=True)
         raise ConfigError(f"--out {target} cannot be written ({error.strerror})") from error
     print(target)
 

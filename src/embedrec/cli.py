@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import errno
 import os
 import sys
 import traceback
@@ -12,6 +13,7 @@ from typing import Any
 from embedrec.errors import ConfigError, EmbedrecError
 
 MISTAKE, BUG, INTERRUPTED = 2, 1, 130
+REFUSED = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM)  # what only the user can mend
 # Threads that wait by spinning make training ten times slower as soon as another job wants a core. Read when torch
 # is first imported, which no command does before this line.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
@@ -31,6 +33,13 @@ def guarded(command: Callable[[], int | None]) -> int:
         return command() or 0
     except EmbedrecError as error:
         print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
+        return MISTAKE
+    except OSError as error:
+        if error.errno not in REFUSED:
+            traceback.print_exc()
+            return BUG
+        where = f"{error.filename}: " if error.filename else ""
+        print(f"error: {where}{error.strerror}; free some space or choose another place", file=sys.stderr)
         return MISTAKE
     except KeyboardInterrupt:
         print("stopped", file=sys.stderr)

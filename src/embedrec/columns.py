@@ -15,6 +15,7 @@ TIME_SPENT = "time_spent"
 CATEGORY = "category"
 RATING = "rating"
 TITLE = "title"
+KNOWN_FROM = "known_from"
 
 # Kinds of event. Only purchases are targets; views and carts describe behaviour.
 PURCHASE = "purchase"

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import csv
 import json
+import shlex
 import shutil
 from collections.abc import Callable
 from datetime import datetime
@@ -16,6 +17,7 @@ from typing import Any
 
 from embedrec.errors import ConfigError, TrainingError
 from embedrec.experiment import RunConfig, parse_config
+from embedrec.experiment.folders import new_sweep_folder
 from embedrec.hydra_entry import explain, with_hydra
 from embedrec.tracking import Tracker
 
@@ -24,19 +26,14 @@ def sweep(arguments: list[str], conf: Path, task: Callable[[Any], None]) -> None
     """Run all trials and print the folder of the sweep as the last line."""
     arguments = [one for one in arguments if one not in ("-m", "--multirun")]
     config, fixed = _fixed_settings(arguments, conf)
-    name = config.name or f"{datetime.now():%Y-%m-%d_%H-%M-%S}"
-    folder = Path(config.outputs) / "sweeps" / name
-    try:
-        folder.mkdir(parents=True)
-    except FileExistsError:
-        raise ConfigError(f"name={name}: {folder} exists and is never overwritten; choose another name") from None
-    except OSError as error:
-        raise ConfigError(f"outputs={config.outputs}: {folder} cannot be made ({error.strerror})") from error
-    tracker = Tracker(config.tracking, Path(config.outputs), name) if config.tracking.enabled else None
+    if config.resume is not None:
+        raise ConfigError(f"resume={config.resume} continues one run and does not go with a sweep; drop -m or resume")
+    folder = new_sweep_folder(Path(config.outputs), config.name, datetime.now())
+    tracker = Tracker(config.tracking, Path(config.outputs), folder.name) if config.tracking.enabled else None
     parent = [f"tracking.parent_run={tracker.run_id}"] if tracker else []
     status = "FAILED"
     try:
-        with_hydra(task, ["-m", *arguments, f"hydra.sweep.dir={folder}", *parent], conf, "train")
+        with_hydra(task, ["-m", *arguments, f"hydra.sweep.dir={json.dumps(str(folder))}", *parent], conf, "train")
         trials = read_trials(folder)
         write_table(folder / "trials.csv", trials)
         if tracker:
@@ -89,7 +86,7 @@ def print_table(trials: list[dict[str, Any]], fixed: list[str]) -> None:
         table.add_row(str(trial["trial"]), " ".join(_varied(trial, fixed)), shown)
     Console().print(table)
     if trials and "error" not in trials[0]:
-        print(f"train the best in full: python scripts/train.py {' '.join(trials[0]['overrides'])}")
+        print(f"train the best in full: python scripts/train.py {shlex.join(trials[0]['overrides'])}")
 
 
 def _varied(trial: dict[str, Any], fixed: list[str]) -> list[str]:

@@ -60,7 +60,7 @@ class Tracker:
 
     def lightning_logger(self) -> Logger:
         """Return a logger that writes the epochs of Lightning into this run."""
-        return MLFlowLogger(self._experiment, tracking_uri=self._uri, run_id=self.run_id)
+        return _OpenLogger(self._experiment, tracking_uri=self._uri, run_id=self.run_id)
 
     def parameters(self, values: dict[str, Any], tags: dict[str, str]) -> None:
         """Record settings under dotted names, and tags; the commit of a git checkout is added."""
@@ -92,6 +92,13 @@ class Tracker:
     def finish(self, status: str = "FINISHED") -> None:
         """Close the run: FINISHED, FAILED or KILLED."""
         self._client.set_terminated(self.run_id, status)
+
+
+class _OpenLogger(MLFlowLogger):
+    """Leaves closing the run to `Tracker`: more follows the first fit."""
+
+    def finalize(self, status: str = "success") -> None:
+        """Do nothing."""
 
 
 def flat(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:
@@ -144,5 +151,6 @@ def _commit() -> dict[str, str]:
 
 
 def _git(*words: str) -> str:
-    done = subprocess.run(["git", *words], capture_output=True, text=True, check=True, timeout=10)  # noqa: S603, S607
+    command = ["git", "-C", str(Path(__file__).parent), *words]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=10)  # noqa: S603
     return done.stdout.strip()

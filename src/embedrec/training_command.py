@@ -52,12 +52,19 @@ def start(config: Any) -> None:
     from embedrec.experiment.folders import new_run_folder
 
     folder = new_run_folder(Path(config.outputs), config.name, datetime.now())
-    _finish(lambda: run(config, folder), folder)
+    try:
+        _finish(lambda: run(config, folder), folder)
+    except EmbedrecError:
+        if not any(folder.iterdir()):  # refused before anything was written
+            folder.rmdir()
+        raise
 
 
 def resume(folder: Path, others: list[str]) -> None:
     """Continue a killed run in its own folder, with its own settings."""
     from omegaconf import OmegaConf
+    from omegaconf.errors import OmegaConfBaseException
+    from yaml import YAMLError
 
     from embedrec.experiment import parse_config, run
 
@@ -66,8 +73,12 @@ def resume(folder: Path, others: list[str]) -> None:
     saved = folder / ".hydra" / "config.yaml"
     if not saved.is_file():
         raise ConfigError(f"resume={folder}: no run lies there ({saved.name} is missing); give the folder of a run")
-    plain = OmegaConf.to_container(OmegaConf.load(saved))
-    assert isinstance(plain, dict)
+    try:
+        plain = OmegaConf.to_container(OmegaConf.load(saved))
+    except (YAMLError, OmegaConfBaseException, OSError, ValueError) as error:
+        raise ConfigError(f"{saved} is damaged ({type(error).__name__}); start a new run") from error
+    if not isinstance(plain, dict):
+        raise ConfigError(f"{saved} is damaged: it holds no settings; start a new run")
     config = parse_config({str(key): value for key, value in plain.items()})
     _finish(lambda: run(config, folder), folder)
 

@@ -13,11 +13,12 @@ from fake_shop import HOSTILE, FakeShop
 from starlette.testclient import TestClient
 
 from embedrec.app.guard import LARGEST_BODY
-from embedrec.app.questions import LARGEST_K, LONGEST_ID, RULES
+from embedrec.app.questions import RULES
 from embedrec.app.service import Service
+from embedrec.serving.requests import MAX_ID, MAX_K
 
 JSON = {"content-type": "application/json"}
-NOT_AN_ID = ["", "   ", "a\nb", "\x00", "\x1b[31m", "\x7f", "\u2028", "x" * (LONGEST_ID + 1), "\ud800"]
+NOT_AN_ID = ["", "   ", "a\nb", "\x00", "\x1b[31m", "\x7f", "\u2028", "x" * (MAX_ID + 1), "\ud800"]
 NOT_TEXT = [None, 7, True, ["C0001"], {"path": "/etc/passwd", "meta": {"_type": "gradio.FileData"}}]
 NOT_A_K = ["0", "-1", "1001", "1000000000", "5.5", "1e400", "true", '"1_0"', '"5"', "null", "[]"]
 NOT_A_K += ["NaN", "Infinity", "-Infinity", "9" * 5000, "-" + "9" * 5000]
@@ -89,7 +90,7 @@ def test_similar(client):
 
 def test_k_above_the_catalogue_gives_a_shorter_list(serve):
     with serve(FakeShop(products=40)) as client:
-        assert ask(client, "/recommend", customer_id="C0001", k=LARGEST_K).json()["returned"] == 40
+        assert ask(client, "/recommend", customer_id="C0001", k=MAX_K).json()["returned"] == 40
 
 
 def test_health(client):

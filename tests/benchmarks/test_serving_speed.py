@@ -70,7 +70,8 @@ def test_one_recommendation(shop: Recommender) -> None:
     ours = median_ms(lambda number: shop.recommend(ids[number * 17 % len(ids)], k=10))
     bare = median_ms(lambda number: np.argsort(-(vectors @ customers[number % ROUNDS]))[:10])
     print(
-        f"\none recommendation with reasons: {ours:.2f} ms; bare numpy product and sort {bare:.2f} ms; ratio {ours / bare:.1f}"
+        f"\none recommendation with reasons {ours:.2f} ms; "
+        f"bare numpy product and sort {bare:.2f} ms; ratio {ours / bare:.1f}"
     )
     assert ours < 10
 

@@ -44,7 +44,7 @@ def test_a_folder_is_never_used_again(tmp_path: Path) -> None:
 
 def test_outputs_that_is_a_file(tmp_path: Path) -> None:
     (tmp_path / "taken").write_text("")
-    with pytest.raises(ConfigError, match="outputs=.*no run folder can be made there"):
+    with pytest.raises(ConfigError, match="outputs=.*no folder can be made there"):
         new_run_folder(tmp_path / "taken", None, STARTED)
 
 

@@ -242,7 +242,7 @@ def test_a_name_is_part_of_the_folder(demo_tables: Path, tmp_path: Path) -> None
 
 def test_outputs_that_cannot_be_written(demo_tables: Path, tmp_path: Path) -> None:
     (tmp_path / "taken").write_text("a file")
-    with pytest.raises(ConfigError, match="outputs=.*taken: no run folder can be made there"):
+    with pytest.raises(ConfigError, match="outputs=.*taken: no folder can be made there"):
         command(f"data.path={demo_tables}", f"outputs={tmp_path / 'taken'}", *SIMPLE, UNTRACKED)
 
 

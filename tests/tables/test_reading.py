@@ -157,18 +157,29 @@ def test_purchases_among_dated_interactions_are_not_counted_twice(shop: Shop) ->
 # Products and customers
 
 
-def test_products_on_the_purchase_lines_take_the_last_known_value(shop: Shop) -> None:
+def test_products_on_the_purchase_lines_take_the_first_known_value(shop: Shop) -> None:
     tables = shop.read(
         "customer_id,product_id,purchase_date,category,price,rating,page_views,time_spent\n"
         "C1,P1,2024-01-09,,12,,8,\nC1,P1,2024-01-05,Toys,10,4,2,60\nC2,P2,2024-01-05,Books,5,0,1,30\n"
     )
-    assert tables.products[["category", "price", "rating"]].iloc[0].tolist() == ["Toys", 12.0, 4.0]
+    assert tables.products[["category", "rating"]].iloc[0].tolist() == ["Toys", 4.0]
+    assert tables.products["price"].isna().all(), "what a line cost is no catalogue price"
+    assert tables.products["known_from"].dt.strftime("%m-%d").tolist() == ["01-05", "01-05"]
     assert tables.products["rating"].isna().tolist() == [False, True]
     assert tables.customers.to_numpy().tolist() == [["C1", 8.0, 60.0], ["C2", 1.0, 30.0]]
     assert tables.events["price"].tolist() == [10.0, 5.0, 12.0]
     assert tables.events["time_spent"].isna().all()
     assert UNDATED in tables.warnings
-    assert any("several values of price on the purchase lines" in warning for warning in tables.warnings)
+
+
+def test_attributes_on_the_lines_count_from_the_day_they_were_known(shop: Shop) -> None:
+    tables = shop.read(
+        "customer_id,product_id,purchase_date,category,rating\n"
+        "C1,P1,2024-01-05,Toys,\nC1,P1,2024-01-09,Games,4\nC2,P2,2024-01-07,,\n"
+    )
+    assert tables.products["category"].tolist()[0] == "Toys"
+    assert tables.products["known_from"].dt.strftime("%m-%d").tolist() == ["01-09", "01-07"]
+    assert any("several values of category on the purchase lines" in warning for warning in tables.warnings)
 
 
 def test_a_details_table_outranks_the_lines(shop: Shop) -> None:

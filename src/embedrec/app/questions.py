@@ -13,17 +13,17 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 
-LONGEST_ID = 256
-LARGEST_K = 1000
+from embedrec.serving.requests import MAX_AMOUNT, MAX_ID, MAX_K
+
 LONGEST_LIST = 1000
 
 RULES = {
-    "customer_id": f"text of 1 to {LONGEST_ID} characters, not blank, without control characters",
-    "product_id": f"a product of this shop: text of 1 to {LONGEST_ID} characters",
+    "customer_id": f"text of 1 to {MAX_ID} characters, not blank, without control characters",
+    "product_id": f"a product of this shop: text of 1 to {MAX_ID} characters",
     "history": f"a list of up to {LONGEST_LIST} product ids of this shop",
-    "page_views": "a number of 0 or more, or null where unknown",
-    "time_spent": "a number of 0 or more, or null where unknown",
-    "k": f"a whole number from 1 to {LARGEST_K}",
+    "page_views": f"a number from 0 to {MAX_AMOUNT:g}, or null where unknown",
+    "time_spent": f"a number from 0 to {MAX_AMOUNT:g}, or null where unknown",
+    "k": f"a whole number from 1 to {MAX_K}",
     "exclude_bought": "true or false",
     "categories": "a list of categories of this shop",
     "price": "two numbers of 0 or more, the lowest price and then the highest",
@@ -59,12 +59,12 @@ def _ascending(bounds: list[float]) -> list[float]:
     return bounds
 
 
-Text = Annotated[str, StringConstraints(min_length=1, max_length=LONGEST_ID), AfterValidator(_plain)]
+Text = Annotated[str, StringConstraints(min_length=1, max_length=MAX_ID), AfterValidator(_plain)]
 Amount = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Bounds = Annotated[list[Amount], Field(min_length=2, max_length=2), AfterValidator(_ascending)]
 
 
-K = Annotated[int, Field(ge=1, le=LARGEST_K)]
+K = Annotated[int, Field(ge=1, le=MAX_K)]
 
 
 class _Question(BaseModel):

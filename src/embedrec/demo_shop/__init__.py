@@ -21,11 +21,13 @@ from embedrec.demo_shop.tables import shop_tables
 from embedrec.demo_shop.world import BROWSING_DAYS, FIRST_DATE, draw_world
 from embedrec.errors import ConfigError, quoted
 
-__all__ = ["write_demo_shop"]
+__all__ = ["ORACLE", "is_complete", "write_demo_shop"]
 
 # More would take minutes; the demo is not a load test.
 LIMITS = {"customers": (10, 50_000), "products": (10, 5_000), "seed": (0, 2**32 - 1)}
 ORACLE = "oracle.json"
+ABOUT = "README.txt"
+FILES = (ORACLE, *(f"{name}.csv" for name in TABLE_NAMES), ABOUT)
 README = """\
 This shop is SYNTHETIC: every customer, product and purchase was drawn by a program (embedrec's demo shop).
 
@@ -73,7 +75,7 @@ def _files(customers: int, products: int, seed: int) -> dict[str, str]:
     files = {ORACLE: json.dumps(report, indent=2, allow_nan=False) + "\n"}
     files |= {f"{name}.csv": table.to_csv(index=False, lineterminator="\n") for name, table in tables.items()}
     dates = purchases.dates
-    files["README.txt"] = README.format(
+    files[ABOUT] = README.format(
         seed=seed,
         customers=customers,
         products=products,
@@ -89,11 +91,23 @@ def _refuse_foreign(folder: Path) -> None:
     """Raise `ConfigError` where writing would hit a file, or tables that may be somebody's real ones."""
     if folder.exists() and not folder.is_dir():
         raise ConfigError(f"{quoted(folder)}: wanted a folder, found a file; name another folder")
-    taken = [f"{name}.csv" for name in TABLE_NAMES if (folder / f"{name}.csv").exists()]
-    if taken and not (folder / ORACLE).exists():
+    taken = [name for name in FILES if (folder / name).exists()]
+    if taken and not _is_ours(folder / ORACLE):
         raise ConfigError(
-            f"{quoted(folder)}: holds {taken[0]} but no {ORACLE}, so it is no demo shop; name another folder"
+            f"{quoted(folder)}: holds {taken[0]} but no {ORACLE} of ours, so it is no demo shop; name another folder"
         )
+
+
+def is_complete(folder: Path) -> bool:
+    """Tell whether a folder holds a whole demo shop."""
+    return all((folder / name).is_file() for name in FILES)
+
+
+def _is_ours(path: Path) -> bool:
+    try:
+        return bool(json.loads(path.read_text(encoding="utf-8"))["synthetic"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
 
 
 def _write(folder: Path, files: dict[str, str]) -> None:

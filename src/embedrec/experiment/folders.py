@@ -14,25 +14,49 @@ from embedrec.errors import ConfigError
 def new_run_folder(outputs: Path, name: str | None, started: datetime) -> Path:
     """Create outputs/runs/<date>/<time>[-name], with -2, -3 … where that exists."""
     stem = f"{started:%H-%M-%S}" + (f"-{name}" if name else "")
-    parent = outputs / "runs" / f"{started:%Y-%m-%d}"
+    return _new_folder(outputs, outputs / "runs" / f"{started:%Y-%m-%d}", stem)
+
+
+def new_sweep_folder(outputs: Path, name: str | None, started: datetime) -> Path:
+    """Create outputs/sweeps/<name>, refused where it exists, or a timestamp with -2, -3 … where no name was given."""
+    parent = outputs / "sweeps"
+    if name is None:
+        return _new_folder(outputs, parent, f"{started:%Y-%m-%d_%H-%M-%S}")
+    try:
+        (parent / name).mkdir(parents=True)
+    except FileExistsError:
+        raise ConfigError(
+            f"name={name}: {parent / name} exists and is never overwritten; choose another name"
+        ) from None
+    except OSError as error:
+        raise ConfigError(f"outputs={outputs}: no folder can be made there ({error.strerror})") from error
+    return parent / name
+
+
+def _new_folder(outputs: Path, parent: Path, stem: str) -> Path:
     try:
         parent.mkdir(parents=True, exist_ok=True)
         for attempt in range(1, 10_000):
             folder = parent / (stem if attempt == 1 else f"{stem}-{attempt}")
             try:
-                folder.mkdir()  # exclusive: of two runs only one gets it
+                folder.mkdir()  # exclusive: of two that ask, only one gets it
             except FileExistsError:
                 continue
             return folder
     except OSError as error:
-        raise ConfigError(f"outputs={outputs}: no run folder can be made there ({error.strerror})") from error
+        raise ConfigError(f"outputs={outputs}: no folder can be made there ({error.strerror})") from error
     raise ConfigError(f"{parent}: no free name for {stem}; set name=")
 
 
 def write_json(path: Path, content: Any) -> None:
-    """Write a file whole or not at all."""
+    """Write a JSON file whole or not at all."""
+    write_text(path, json.dumps(content, indent=1, allow_nan=False) + "\n")
+
+
+def write_text(path: Path, content: str) -> None:
+    """Write a text file whole or not at all."""
     partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    partial.write_text(json.dumps(content, indent=1, allow_nan=False) + "\n", encoding="utf-8")
+    partial.write_text(content, encoding="utf-8")
     partial.replace(path)
 
 

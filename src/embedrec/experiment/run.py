@@ -16,12 +16,13 @@ from embedrec.evaluation.verdict import Verdict, verdict
 from embedrec.experiment.config import RunConfig
 from embedrec.experiment.documents import NAMES, data_report, metrics_json, write_report
 from embedrec.experiment.export import export
-from embedrec.experiment.folders import point_latest, write_json
+from embedrec.experiment.folders import point_latest, write_json, write_text
 from embedrec.experiment.runner import ModelOutcome, Runner
 from embedrec.experiment.shop import Shop, open_shop
 from embedrec.models import PopularityRecentConfig, TwoTowerConfig
 from embedrec.tracking import Tracker
 
+DATA_REPORT = "data_report.json"
 RUN_ID = "run.json"  # which MLflow run a folder belongs to, for a resume
 Say = Callable[[str], None]
 
@@ -51,9 +52,10 @@ def run(config: RunConfig, folder: Path, *, trial: bool = False, progress: bool 
     say(f"Reading {config.data.name} …")
     shop = open_shop(config.data, config.split)
     _say_shop(shop, say)
+    _same_data(shop, folder)
     try:
         _keep_config(config, folder)
-        write_json(folder / "data_report.json", data_report(shop))
+        write_json(folder / DATA_REPORT, data_report(shop))
     except OSError as error:
         raise ConfigError(f"{folder} cannot be written ({error.strerror}); set outputs=DIR to another place") from error
     tracker = _tracker(config, folder)
@@ -129,10 +131,18 @@ def _tracker(config: RunConfig, folder: Path) -> Tracker | None:
     return tracker
 
 
+def _same_data(shop: Shop, folder: Path) -> None:
+    """Refuse to continue a run on other data: half of its weights would have learned from each."""
+    kept = folder / DATA_REPORT
+    if kept.exists() and json.loads(kept.read_text(encoding="utf-8"))["fingerprint"] != shop.tables.fingerprint:
+        raise ConfigError(f"resume={folder}: the data have changed since that run began; start a new one")
+
+
 def _keep_config(config: RunConfig, folder: Path) -> None:
-    kept = folder / ".hydra"
-    kept.mkdir(exist_ok=True)
-    (kept / "config.yaml").write_text(OmegaConf.to_yaml(OmegaConf.create(config.model_dump(mode="json"))))
+    kept = folder / ".hydra" / "config.yaml"
+    if not kept.exists():
+        kept.parent.mkdir(exist_ok=True)
+        write_text(kept, OmegaConf.to_yaml(OmegaConf.create(config.model_dump(mode="json"))))
 
 
 def _record(tracker: Tracker | None, folder: Path, outcomes: list[ModelOutcome]) -> None:
@@ -147,7 +157,7 @@ def _record(tracker: Tracker | None, folder: Path, outcomes: list[ModelOutcome])
                 if value is not None:
                     figures[f"{split}/{view}/ndcg@10/{one.name}"] = value
     tracker.metrics(figures)
-    names = ("report.html", "metrics.json", "data_report.json", ".hydra", "bundle")
+    names = ("report.html", "metrics.json", DATA_REPORT, ".hydra", "bundle")
     tracker.artifacts(*(folder / name for name in names))
 
 

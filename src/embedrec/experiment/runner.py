@@ -39,6 +39,9 @@ class ModelOutcome:
     test: dict[str, Figures] = field(default_factory=dict)
     ranked: dict[str, RankedView] = field(default_factory=dict)
     fit_seconds: float = 0.0
+    """Choosing on validation and the refit."""
+    peak_mb: int = 0
+    """Largest memory of the process up to the end of this model."""
     curve: list[dict[str, float | None]] = field(default_factory=list)
 
     def plain(self) -> dict[str, Any]:
@@ -47,7 +50,7 @@ class ModelOutcome:
             "valid": self.valid,
             "test": self.test,
             "fit_seconds": round(self.fit_seconds, 3),
-            "peak_mb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024),
+            "peak_mb": self.peak_mb,
         }
 
 
@@ -80,19 +83,20 @@ class Runner:
         """Fit a counting model on train and measure it on validation; refit and test where asked."""
         with _clock() as seconds:
             scorer = config.build(self.before_valid.encoder.schema).fit(self.before_valid)
-        outcome = ModelOutcome(config.name, scorer, self._validate(scorer, self.before_valid))
+        outcome = ModelOutcome(config.name, scorer, self._validate(scorer, self.before_valid), fit_seconds=seconds[0])
         if test:
             with _clock() as seconds:
                 outcome.scorer = config.build(self.before_test.encoder.schema).fit(self.before_test)
+            outcome.fit_seconds += seconds[0]
             self._test(outcome)
-        outcome.fit_seconds = seconds[0]
+        outcome.peak_mb = _peak_mb()
         return outcome
 
     def measure_learned(self, config: TwoTowerConfig, *, test: bool) -> ModelOutcome | None:
         """Train, choose the epoch on validation, refit and test; None where there is nothing to learn from."""
         split = self.shop.split
-        select = self._data(self.before_valid, split.test_from - split.valid_from)
-        refit = self._data(self.before_test, split.end - split.test_from)
+        horizon = split.test_from - split.valid_from  # of the refit too: the end of the test must not reach training
+        select, refit = self._data(self.before_valid, horizon), self._data(self.before_test, horizon)
         if not (select.cuts and refit.cuts and len(self.valid_truth.users)):
             return None
         with _clock() as seconds:
@@ -113,6 +117,7 @@ class Runner:
             outcome.fit_seconds += seconds[0]
             outcome.scorer = TwoTowerScorer(network).observe(self.before_test)
             self._test(outcome)
+        outcome.peak_mb = _peak_mb()
         return outcome
 
     def _data(self, moment: Snapshot, horizon: int) -> ShopData:
@@ -141,6 +146,10 @@ class Runner:
     def _test(self, outcome: ModelOutcome) -> None:
         outcome.ranked = rank(outcome.scorer, self.before_test, self.test_truth)
         outcome.test = summarise(outcome.ranked, int(self.before_test.products.candidates.sum()), self.config.seed)
+
+
+def _peak_mb() -> int:
+    return round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
 
 
 @contextmanager

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
-from embedrec.demo_shop import ORACLE, write_demo_shop
-from embedrec.features import Catalogue, History, build_history
+from embedrec.demo_shop import ORACLE, is_complete, write_demo_shop
+from embedrec.features import DAY, Catalogue, History, build_history
 from embedrec.splits import Split, SplitConfig, split_by_time
 from embedrec.tables import DataConfig, Tables, read_tables
 
@@ -16,7 +16,7 @@ DEMO = "demo"
 MIN_PURCHASES = 1000
 """With fewer purchases before the test there is too little signal to fit embeddings."""
 MIN_RETURNING = 25
-"""At least this many customers must have bought twice, or little shows what follows a purchase."""
+"""At least this many customers must have bought on two days, or little shows what follows a purchase."""
 
 
 @dataclass(frozen=True)
@@ -33,12 +33,14 @@ class Shop:
     @property
     def too_little(self) -> str:
         """Why a learned model cannot be trusted on this shop; empty where it can."""
-        past = self.history.users[self.history.times < self.split.test_from]
-        returning = int((np.bincount(past) >= 2).sum())
+        before = self.history.times < self.split.test_from
+        past = self.history.users[before]
+        visits = np.unique(np.stack([past, self.history.times[before] // DAY]), axis=1)[0]
+        returning = int((np.bincount(visits) >= 2).sum())
         if len(past) < MIN_PURCHASES:
             return f"{len(past):,} purchases before the test, about {MIN_PURCHASES:,} are needed to train embeddings"
         if returning < MIN_RETURNING:
-            return f"{returning} customers with two purchases before the test, about {MIN_RETURNING} are needed"
+            return f"{returning} customers who bought on two days before the test, about {MIN_RETURNING} are needed"
         return ""
 
 
@@ -50,7 +52,7 @@ def open_shop(data: DataConfig, split: SplitConfig) -> Shop:
         ConfigError: the split's dates do not lie within the data.
     """
     oracle = Path(data.path) / ORACLE if data.path else None
-    if data.name == DEMO and oracle and not oracle.exists():
+    if data.name == DEMO and oracle and not is_complete(oracle.parent):
         write_demo_shop(oracle.parent)
     tables = read_tables(data)
     history, catalogue = build_history(tables.customers, tables.products, tables.events)

@@ -93,7 +93,7 @@ def _numeric(history: History, users: Ints, as_of: int, lines: Ragged, log_price
     recency, tenure = spans
     days = np.bincount(rows[_changes(rows, times // DAY)], minlength=size)
     gap = np.divide(tenure - recency, days - 1, out=np.full(size, np.nan), where=days > 1)
-    products = np.diff(history_pairs(rows, items, size, history.n_items).offsets)
+    products = np.diff(_pairs(rows, items, size, history.n_items).offsets)
     recent = np.bincount(rows[times >= as_of - RECENT * DAY], minlength=size)
     views, time_spent = _behaviour(history, users, as_of)
     phase = 2 * np.pi * (as_of / DAY / YEAR % 1)
@@ -117,12 +117,13 @@ def _numeric(history: History, users: Ints, as_of: int, lines: Ragged, log_price
 
 
 def _behaviour(history: History, users: Ints, as_of: int) -> tuple[Floats, Floats]:
-    """Page views and time spent: dated rows before `as_of` where the shop gave any, else the undated totals."""
+    """Page views and time spent: the undated totals where the shop gave any, else dated rows before `as_of`."""
     if as_of <= history.first_activity:
         return history.total_views[users], history.total_time[users]
     lines = history.activity(users, as_of)
     spent = _sum_by_row(history.activity_seconds[lines.values], lines.rows, len(users))
-    return np.diff(lines.offsets).astype(np.float64), spent
+    views = np.bincount(lines.rows, history.activity_views[lines.values], minlength=len(users))
+    return views.astype(np.float64), spent
 
 
 def _repeat(history: History, lines: Ragged, as_of: int, size: int, products: Products) -> tuple[Ragged, Floats]:
@@ -145,7 +146,7 @@ def _repeat(history: History, lines: Ragged, as_of: int, size: int, products: Pr
     return Ragged(offsets.astype(np.int64), bought), np.stack(columns, axis=1)
 
 
-def history_pairs(rows: Ints, items: Ints, size: int, n_items: int) -> Ragged:
+def _pairs(rows: Ints, items: Ints, size: int, n_items: int) -> Ragged:
     """Return the distinct items of each row as offsets[size + 1] and item numbers."""
     pair = np.unique(rows * n_items + items)
     return Ragged(np.searchsorted(pair, np.arange(size + 1) * n_items).astype(np.int64), pair % n_items)

@@ -23,6 +23,8 @@ from embedrec.features.schema import (
 from embedrec.features.vocabulary import rows_of
 
 PRICE_BUCKETS = 20
+SEASONS_SEEN = 400  # days of training from which the time of year means something
+PRICE_ONLY = np.array([name == "price" for name in PRODUCT_NUMERIC])  # known from what was paid, whatever else is not
 
 
 @dataclass(frozen=True)
@@ -50,7 +52,7 @@ class Snapshot:
 class FeatureEncoder:
     """Vocabularies, price buckets and scales of one training window, bound to one shop.
 
-    `products(as_of)` and `customers(users, as_of)` read only purchase lines before `as_of`.
+    `products(as_of)` and `customers(users, products)` read only what was known before that date.
     """
 
     def __init__(self, schema: FeatureSchema, history: History, catalogue: Catalogue) -> None:
@@ -67,11 +69,12 @@ class FeatureEncoder:
         known = np.zeros(history.n_items, bool)
         known[sold] = True
         known |= catalogue.listed
-        categories = tuple(sorted({name for name in catalogue.category[known] if name is not None}))
+        told = known & (catalogue.known_from < until)
+        categories = tuple(sorted({name for name in catalogue.category[told] if name is not None}))
         line_prices = _line_prices(history, past, np.isnan(catalogue.price))
         paid = pd.Series(line_prices, dtype=np.float64).reindex(history.product_ids).to_numpy(np.float64)
         log_price = np.log1p(np.where(np.isnan(catalogue.price), paid, catalogue.price))
-        category = rows_of(catalogue.category, categories)
+        category = np.where(told, rows_of(catalogue.category, categories), 0)
         prices = log_price[known & ~np.isnan(log_price)]
         shares = np.arange(1, PRICE_BUCKETS) / PRICE_BUCKETS
         edges: Floats = np.unique(np.quantile(prices, shares)) if len(prices) else np.empty(0)
@@ -84,14 +87,14 @@ class FeatureEncoder:
             category_price=_category_means(log_price, category, known, len(categories)),
             line_prices=line_prices,
             scales={},
-            seasonal=bool(span > 400),
+            seasonal=bool(span > SEASONS_SEEN),
         )
         encoder = cls(blank, history, catalogue)
         dynamic, *_ = sales(history, catalogue, until)
         numeric = raw_numeric(history, buyers, until, encoder.log_price, blank.seasonal)
         scales = {
             **_scales("customer", CUSTOMER_NUMERIC, numeric),
-            **_scales("product", PRODUCT_NUMERIC, encoder._raw_static[known]),
+            **_scales("product", PRODUCT_NUMERIC, encoder._raw_static[told]),
             **_scales("sales", PRODUCT_DYNAMIC, dynamic[known]),
         }
         return cls(blank.model_copy(update={"scales": scales}), history, catalogue)
@@ -104,12 +107,13 @@ class FeatureEncoder:
         """Describe all N products as of a date."""
         dynamic, repeat_share, gap, candidates = sales(self.history, self.catalogue, as_of)
         mean, std = self._scale("sales", PRODUCT_DYNAMIC)
+        told = self.catalogue.known_from < as_of
         return Products(
             as_of=as_of,
             row=self._product_rows,
-            category=self._category,
+            category=np.where(told, self._category, 0),
             price_bucket=self._price_bucket,
-            numeric=self._static,
+            numeric=np.where(told[:, None] | PRICE_ONLY, self._static, np.nan),
             dynamic=np.clip((dynamic - mean) / std, -CLIP, CLIP),
             repeat_share=repeat_share,
             gap=gap,

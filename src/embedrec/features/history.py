@@ -19,6 +19,7 @@ from embedrec.columns import (
     CATEGORY,
     CUSTOMER,
     EVENT,
+    KNOWN_FROM,
     PAGE_VIEWS,
     PRICE,
     PRODUCT,
@@ -28,6 +29,7 @@ from embedrec.columns import (
     TIME,
     TIME_SPENT,
     TITLE,
+    VIEW,
 )
 
 Ints = npt.NDArray[np.int64]
@@ -63,6 +65,7 @@ class History:
     prices: Floats  # [E] currency per piece, NaN where the line has none
     activity_users: Ints  # [A] dated views and carts
     activity_times: Ints  # [A] seconds
+    activity_views: Floats  # [A] page views of the row; 0 for a cart
     activity_seconds: Floats  # [A] time spent, NaN unknown
     total_views: Floats  # [U] undated page views, NaN unknown
     total_time: Floats  # [U] undated time spent, NaN unknown
@@ -127,6 +130,7 @@ class History:
             prices=np.full(count, np.nan),
             activity_users=none,
             activity_times=none,
+            activity_views=np.empty(0),
             activity_seconds=np.empty(0),
             total_views=np.array([page_views]),
             total_time=np.array([time_spent]),
@@ -134,7 +138,9 @@ class History:
 
     @cached_property
     def first_activity(self) -> int:
-        """Seconds at which dated behaviour begins; after every date where there is none."""
+        """Seconds from which dated behaviour describes customers; never where the shop gave undated totals."""
+        if not (np.isnan(self.total_views).all() and np.isnan(self.total_time).all()):
+            return int(np.iinfo(np.int64).max)
         return int(self.activity_times.min(initial=np.iinfo(np.int64).max))
 
     @cached_property
@@ -183,6 +189,7 @@ class Catalogue:
     rating: Floats  # [N] stars, NaN unknown
     title: npt.NDArray[np.object_]  # [N] text or None
     listed: Bools  # [N] the product has a row in product_details
+    known_from: Ints  # [N] seconds from which the attributes were known, NEVER where they always were
 
 
 def build_history(customers: pd.DataFrame, products: pd.DataFrame, events: pd.DataFrame) -> tuple[History, Catalogue]:
@@ -207,7 +214,8 @@ def build_history(customers: pd.DataFrame, products: pd.DataFrame, events: pd.Da
     activity_users = _numbers(customer_ids, activity[CUSTOMER])
     activity_times = seconds(activity[TIME])
     activity_seconds = activity[TIME_SPENT].to_numpy(np.float64)
-    by_activity = np.lexsort((activity_seconds, activity_times, activity_users))
+    activity_views = np.where(activity[EVENT] == VIEW, activity[QUANTITY].to_numpy(np.float64), 0.0)
+    by_activity = np.lexsort((activity_views, activity_seconds, activity_times, activity_users))
 
     totals = customers.set_index(CUSTOMER).reindex(customer_ids)
     history = History(
@@ -220,6 +228,7 @@ def build_history(customers: pd.DataFrame, products: pd.DataFrame, events: pd.Da
         prices=prices[order],
         activity_users=activity_users[by_activity],
         activity_times=activity_times[by_activity],
+        activity_views=activity_views[by_activity],
         activity_seconds=activity_seconds[by_activity],
         total_views=totals[PAGE_VIEWS].to_numpy(np.float64),
         total_time=totals[TIME_SPENT].to_numpy(np.float64),
@@ -245,6 +254,11 @@ def _sorted_ids(*columns: pd.Series) -> pd.Index:
 def _catalogue(products: pd.DataFrame, product_ids: pd.Index) -> Catalogue:
     details = products.set_index(PRODUCT).reindex(product_ids)
 
+    known_from = np.full(len(product_ids), NEVER)
+    if KNOWN_FROM in details:
+        dated = details[KNOWN_FROM].notna().to_numpy()
+        known_from[dated] = seconds(details[KNOWN_FROM][dated])
+
     def text(column: str) -> npt.NDArray[np.object_]:
         values = details[column].astype(object)
         return values.where(values.notna(), None).to_numpy()
@@ -254,7 +268,8 @@ def _catalogue(products: pd.DataFrame, product_ids: pd.Index) -> Catalogue:
         price=details[PRICE].to_numpy(np.float64),
         rating=details[RATING].to_numpy(np.float64),
         title=text(TITLE),
-        listed=product_ids.isin(products[PRODUCT]),
+        listed=product_ids.isin(products[PRODUCT]) & (known_from == NEVER),
+        known_from=known_from,
     )
 
 

@@ -67,7 +67,7 @@ class FeatureSchema(BaseModel):
     """Median paid price of products for which the catalogue has none."""
     scales: dict[str, Scale]
     seasonal: bool
-    """Training covers more than a year, so that the time of year means something."""
+    """Training covers more than 400 days, so that the time of year means something."""
 
     def hash(self) -> str:
         """SHA-256 of the schema's content."""

@@ -60,8 +60,14 @@ class Scorer(ABC):
             pull=torch.zeros(len(items), 0, dtype=torch.float64),
         )
 
+    likeness = "Bought by the same customers"
+    """What `similar` measures, in words."""
+
     def similar(self, item: int) -> Tensor:
-        """[N]: how close products are to `item`; here the cosine of their sets of buyers before the date."""
+        """[N]: how close products are to `item`, -inf where they have nothing in common.
+
+        Here the cosine of their sets of buyers before the date.
+        """
         snapshot = self.snapshot_
         history, until = snapshot.history, snapshot.as_of
         past = history.times < until
@@ -69,4 +75,5 @@ class Scorer(ABC):
         shared = history.targets(fans, int(history.times.min()), until).values
         together = np.bincount(shared, minlength=history.n_items)
         buyers = history.distinct_customers(NEVER + 1, until)
-        return torch.from_numpy(together / np.sqrt(np.maximum(buyers, 1) * max(len(fans), 1)))
+        cosine = together / np.sqrt(np.maximum(buyers, 1) * max(len(fans), 1))
+        return torch.from_numpy(np.where(together > 0, cosine, -np.inf))

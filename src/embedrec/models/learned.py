@@ -90,6 +90,8 @@ class TwoTowerScorer(Scorer):
         pull[:, torch.isin(asked, bought)] = 0.0  # of a product bought before the repeat head speaks alone
         return super().explain(customer, items)._replace(bought=customer.bought.values, pull=pull.T)
 
+    likeness = "Appeals to the same customers"
+
     def similar(self, item: int) -> Tensor:
         """[N]: cosine of the product vectors without their sales: what a product is, not how it sells."""
         unit = torch.nn.functional.normalize(self.static_, dim=1)

@@ -60,7 +60,7 @@ def describe(snapshot: Snapshot, user: int) -> CustomerProfile:
     favourites = sorted(counts.index, key=lambda name: (-counts[name], name))[:FAVOURITES]
     if snapshot.as_of > history.first_activity:
         activity = history.activity(np.array([user]), snapshot.as_of).values
-        views, spent = float(len(activity)), _total(history.activity_seconds[activity])
+        views, spent = float(history.activity_views[activity].sum()), _total(history.activity_seconds[activity])
     else:
         views, spent = history.total_views[user], history.total_time[user]
     prices = encoder.price[items]

@@ -80,6 +80,8 @@ def _phrase(
     if part == "category":
         row = int(customer.category[0])
         return f"fits their favourite category, {snapshot.encoder.schema.categories[row - 1]}" if row else ""
+    if part == "identity" and not customer.row[0]:
+        return ""  # the model never met this customer
     return WORDS.get(part, "")
 
 

@@ -135,12 +135,9 @@ class Recommender:
         closeness = self._scorer.similar(item).masked_fill(~self._candidates, -torch.inf)
         closeness[item] = -torch.inf
         items, scores = self._best(closeness, k)
-        same = self._snapshot.products.category[items] == self._snapshot.products.category[item]
-        named = self._snapshot.products.category[item] > 0
-        words = [
-            "Same category, liked by similar customers" if one and named else "Liked by similar customers"
-            for one in same
-        ]
+        category = self._snapshot.products.category
+        alike = self._scorer.likeness
+        words = [f"Same category; {alike.lower()}" if category[one] == category[item] > 0 else alike for one in items]
         return self._table(items, scores, words)
 
     def customer(self, customer_id: str) -> CustomerProfile | None:

@@ -7,9 +7,11 @@ import unicodedata
 from collections.abc import Iterable, Sequence
 
 from embedrec.errors import RequestError, quoted
+from embedrec.tables.ids import clean_id
 
 MAX_K = 1000
 MAX_ID = 256  # characters
+MAX_AMOUNT = 1e12
 
 
 def check_k(k: int) -> int:
@@ -25,9 +27,9 @@ def check_id(field: str, value: str) -> str:
         raise RequestError(field, f"wanted a text id, got {type(value).__name__}")
     if not value.strip() or len(value) > MAX_ID:
         raise RequestError(field, f"wanted an id of 1 to {MAX_ID} characters")
-    if any(unicodedata.category(sign) in ("Cc", "Cs") for sign in value):
+    if any(unicodedata.category(sign) in ("Cc", "Cs", "Zl", "Zp") for sign in value):
         raise RequestError(field, "an id holds no control characters")
-    return value.strip()
+    return clean_id(value)
 
 
 def check_price(price: Sequence[float] | None) -> tuple[float, float] | None:
@@ -55,6 +57,6 @@ def check_amount(field: str, value: float | None) -> float:
     """Return a count or duration, NaN where it is not known."""
     if value is None:
         return math.nan
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 1e12:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= MAX_AMOUNT:
         raise RequestError(field, f"wanted a number from 0 to 1e12, got {quoted(value)}")
     return float(value)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import unicodedata
 from dataclasses import dataclass
 
 import numpy as np
@@ -58,6 +60,11 @@ def parse_ids(cells: pd.Series, where: str) -> Ids:
     if len(padded) and (near := len(set(padded.str.lstrip("0")) & set(filled))):
         notes.append(f"{near:,} ids differ from another only by leading zeros ('007', '7'): kept apart")
     return Ids(spread(text.mask(text == ""), codes), spread(reasons, codes), tuple(notes))
+
+
+def clean_id(text: str) -> str:
+    """Write one id as the reader does: NFC, without spaces around or invisible characters within."""
+    return unicodedata.normalize("NFC", re.sub(_INVISIBLE, "", text.strip())).strip()
 
 
 def _trimmed(distinct: pd.Series, notes: list[str]) -> pd.Series:

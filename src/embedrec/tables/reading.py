@@ -10,7 +10,9 @@ from embedrec.columns import (
     DETAILS,
     EVENT,
     INTERACTIONS,
+    KNOWN_FROM,
     PAGE_VIEWS,
+    PRICE,
     PRODUCT,
     PURCHASE,
     PURCHASES,
@@ -28,7 +30,7 @@ from embedrec.tables.ledger import Ledger
 from embedrec.tables.locating import locate
 from embedrec.tables.model import CUSTOMER_COLUMNS, PRODUCT_COLUMNS, Tables
 from embedrec.tables.opening import read_raw
-from embedrec.tables.purchases import EventRows, last_known, read_event_rows
+from embedrec.tables.purchases import EventRows, first_known, last_known, read_event_rows
 from embedrec.tables.raw import RawTable
 
 UNDATED = (
@@ -123,21 +125,21 @@ def _products(
     if raw is not None:
         products, ledger = read_products(raw, config)
     elif history.attributes is not None:
-        products = last_known(history.attributes, PRODUCT)
+        products = first_known(history.attributes)
         varying = _varying(history.attributes)
         if varying:
             warnings.append(
                 f"some products have several values of {' and '.join(varying)} on the purchase lines: "
-                "the last one is used, also where it lies in the test window"
+                "the first one is used, from the day it was known"
             )
     if products[RATING].notna().any() and RATING not in varying:
         warnings.append(RATING_OF_PRODUCT)
-    return products[list(PRODUCT_COLUMNS)], ledger
+    return products[[*PRODUCT_COLUMNS, *([KNOWN_FROM] if KNOWN_FROM in products else [])]], ledger
 
 
 def _varying(attributes: pd.DataFrame) -> list[str]:
     """Name the attributes that take several values within one product."""
-    columns = [column for column in attributes.columns if column not in (TIME, PRODUCT)]
+    columns = [column for column in attributes.columns if column not in (TIME, PRODUCT, PRICE)]
     several = attributes.groupby(PRODUCT)[columns].nunique().max() > 1
     return [column for column in columns if several[column]]
 

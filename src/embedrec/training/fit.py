@@ -9,11 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import pytorch_lightning as pl
+import torch
 from pytorch_lightning.callbacks import Callback, EarlyStopping, ModelCheckpoint, RichProgressBar
 from pytorch_lightning.loggers import Logger
 
 from embedrec.data.datamodule import ShopData
-from embedrec.errors import TrainingError
+from embedrec.errors import ConfigError, TrainingError
 from embedrec.models import TwoTower
 from embedrec.training.callbacks import VALID_METRIC, EpochSeed, LearningCurve, Validate
 from embedrec.training.checkpoints import AtomicCheckpointIO
@@ -69,6 +70,8 @@ def fit(
     callbacks.append(_Checkpoint(folder, "last", enable_version_counter=False))
     if progress:
         callbacks.append(RichProgressBar(console_kwargs={"stderr": True}))
+    if config.accelerator == "gpu" and not torch.cuda.is_available():
+        raise ConfigError("trainer.accelerator=gpu: there is no GPU here; use cpu or auto")
     trainer = pl.Trainer(
         max_epochs=config.max_epochs,
         accelerator=config.accelerator,
