@@ -9,8 +9,10 @@ from typing import Any
 
 import numpy as np
 
+from embedrec.evaluation.intervals import paired_difference
 from embedrec.evaluation.ranking import KS
 from embedrec.evaluation.run_report import write_run_report
+from embedrec.evaluation.summary import finite
 from embedrec.evaluation.verdict import Verdict
 from embedrec.experiment.config import RunConfig
 from embedrec.experiment.runner import ModelOutcome, Runner
@@ -33,7 +35,7 @@ NAMES = {
 def metrics_json(
     config: RunConfig, runner: Runner, outcomes: list[ModelOutcome], judged: Verdict | None, run_id: str | None
 ) -> dict[str, Any]:
-    """Lay out metrics.json; a shop with a known truth adds the oracle's figures."""
+    """Lay out metrics.json; beside the contract it holds paired differences, and a synthetic shop's oracle."""
     shop = runner.shop
     split, history = shop.split, shop.history
     content: dict[str, Any] = {
@@ -54,9 +56,25 @@ def metrics_json(
         "models": {one.name: one.plain() for one in outcomes},
         "verdict": judged.sentence if judged else "",
     }
+    if judged is not None and outcomes:
+        content["paired"] = _paired(outcomes, config.seed)
     if truth := _oracle(shop):
         content["oracle"] = truth
     return content
+
+
+def _paired(outcomes: list[ModelOutcome], seed: int) -> dict[str, Any]:
+    """NDCG@10 of the first model minus that of every other, customer by customer: {view: {model: difference}}."""
+    first, *others = outcomes
+    table: dict[str, Any] = {}
+    for view in ("all", "new"):
+        ours = first.ranked[view].metric("ndcg", 10)
+        gaps = {one.name: paired_difference(ours, one.ranked[view].metric("ndcg", 10), seed) for one in others}
+        table[view] = {
+            name: {"value": finite(gap.mean), "low": finite(gap.low), "high": finite(gap.high), "n": gap.n}
+            for name, gap in gaps.items()
+        }
+    return {"model": first.name, "ndcg@10": table}
 
 
 def data_report(shop: Shop) -> dict[str, Any]:
