@@ -20,6 +20,7 @@ from embedrec.columns import (
     PURCHASES,
     QUANTITY,
     RATING,
+    RATING_COUNT,
     TIME,
     TIME_SPENT,
     TITLE,
@@ -32,7 +33,7 @@ from embedrec.tables.model import CUSTOMER_COLUMNS, EVENT_COLUMNS, PRODUCT_COLUM
 
 START = int(pd.Timestamp("2024-01-01").timestamp())  # seconds
 FAVOURITES = 4  # products a customer comes back for
-NUMBERS = {PAGE_VIEWS, TIME_SPENT, PRICE, RATING, QUANTITY}
+NUMBERS = {PAGE_VIEWS, TIME_SPENT, PRICE, RATING, RATING_COUNT, QUANTITY}
 
 
 def small_shop(

@@ -14,6 +14,7 @@ PAGE_VIEWS = "page_views"
 TIME_SPENT = "time_spent"
 CATEGORY = "category"
 RATING = "rating"
+RATING_COUNT = "rating_count"
 TITLE = "title"
 KNOWN_FROM = "known_from"
 

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 from hand_shop import NOW, P1, P2, P3, P4, encoder_of, hand_tables, product_column
 
-from embedrec.columns import CATEGORY, CUSTOMER, PRICE, PRODUCT
+from embedrec.columns import CATEGORY, CUSTOMER, PRICE, PRODUCT, RATING, RATING_COUNT
 from embedrec.features import FeatureEncoder
 from embedrec.features.encoder import PRICE_BUCKETS
 from embedrec.features.products import sales
@@ -139,3 +139,13 @@ def test_training_numbers_are_centred_and_of_spread_1() -> None:
         known = column[~np.isnan(column)]
         assert np.abs(known.mean()) < 0.05  # clipping may move it a little
         assert known.std() == pytest.approx(1, abs=0.05)
+
+
+def test_a_rating_by_few_leans_on_the_mean_of_all() -> None:
+    tables = hand_tables()
+    ratings = {PRODUCT: ["P1", "P2", "P4"], RATING: [5.0, 5.0, 2.0], RATING_COUNT: [0.0, np.nan, 10.0]}
+    listed = frame(PRODUCT_COLUMNS, ratings)
+    encoder = encoder_of(tables_of(customers=tables.customers, products=listed, events=tables.events))
+    place = [list(encoder.history.product_ids).index(name) for name in ratings[PRODUCT]]
+    mean = (5 + 5 + 2) / 3
+    np.testing.assert_allclose(encoder._rating[place], [mean, 5.0, (10 * 2 + 10 * mean) / 20])

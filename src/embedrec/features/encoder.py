@@ -23,6 +23,7 @@ from embedrec.features.schema import (
 from embedrec.features.vocabulary import rows_of
 
 PRICE_BUCKETS = 20
+RATING_PRIOR = 10.0  # ratings: how strongly a product's rating leans on the mean of all
 SEASONS_SEEN = 400  # days of training from which the time of year means something
 PRICE_ONLY = np.array([name == "price" for name in PRODUCT_NUMERIC])  # known from what was paid, whatever else is not
 
@@ -85,6 +86,7 @@ class FeatureEncoder:
             categories=categories,
             price_edges=tuple(float(edge) for edge in edges),
             category_price=_category_means(log_price, category, known, len(categories)),
+            rating_mean=_mean(catalogue.rating[told]),
             line_prices=line_prices,
             scales={},
             seasonal=bool(span > SEASONS_SEEN),
@@ -177,7 +179,14 @@ class FeatureEncoder:
     @cached_property
     def _raw_static(self) -> Floats:
         relative = self.log_price - np.array(self.schema.category_price)[self._category]
-        return np.stack([self.log_price, relative, self.catalogue.rating], axis=1)
+        return np.stack([self.log_price, relative, self._rating], axis=1)
+
+    @cached_property
+    def _rating(self) -> Floats:
+        """[N] stars; a rating given by few customers leans on the catalogue's mean, where the shop tells how many."""
+        rating, count = self.catalogue.rating, self.catalogue.rating_count
+        shrunk = (count * rating + RATING_PRIOR * self.schema.rating_mean) / (count + RATING_PRIOR)
+        return np.where(np.isnan(count), rating, shrunk)
 
     @cached_property
     def _static(self) -> Floats:
@@ -187,6 +196,12 @@ class FeatureEncoder:
     def _scale(self, kind: str, names: tuple[str, ...]) -> tuple[Floats, Floats]:
         scales = [self.schema.scales[f"{kind}.{name}"] for name in names]
         return np.array([s.mean for s in scales]), np.array([s.std for s in scales])
+
+
+def _mean(values: Floats) -> float:
+    """Mean of the known values, 0 where none is known."""
+    known = values[~np.isnan(values)]
+    return float(known.mean()) if len(known) else 0.0
 
 
 def _scales(kind: str, names: tuple[str, ...], values: Floats) -> dict[str, Scale]:

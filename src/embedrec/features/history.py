@@ -26,6 +26,7 @@ from embedrec.columns import (
     PURCHASE,
     QUANTITY,
     RATING,
+    RATING_COUNT,
     TIME,
     TIME_SPENT,
     TITLE,
@@ -187,6 +188,7 @@ class Catalogue:
     category: npt.NDArray[np.object_]  # [N] text or None
     price: Floats  # [N] currency, NaN unknown
     rating: Floats  # [N] stars, NaN unknown
+    rating_count: Floats  # [N] how many customers rated it, NaN unknown
     title: npt.NDArray[np.object_]  # [N] text or None
     listed: Bools  # [N] the product has a row in product_details
     known_from: Ints  # [N] seconds from which the attributes were known, NEVER where they always were
@@ -267,6 +269,7 @@ def _catalogue(products: pd.DataFrame, product_ids: pd.Index) -> Catalogue:
         category=text(CATEGORY),
         price=details[PRICE].to_numpy(np.float64),
         rating=details[RATING].to_numpy(np.float64),
+        rating_count=details[RATING_COUNT].to_numpy(np.float64),
         title=text(TITLE),
         listed=product_ids.isin(products[PRODUCT]) & (known_from == NEVER),
         known_from=known_from,

@@ -63,6 +63,8 @@ class FeatureSchema(BaseModel):
     """Inner borders of the log-price buckets; bucket 0 is a missing price."""
     category_price: tuple[float, ...]
     """Mean log-price per category row; entry 0 is the mean over all products."""
+    rating_mean: float
+    """Mean rating of the catalogue, towards which ratings by few customers are shrunk."""
     line_prices: dict[str, float]
     """Median paid price of products for which the catalogue has none."""
     scales: dict[str, Scale]

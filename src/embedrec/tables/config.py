@@ -37,6 +37,7 @@ class ColumnsConfig(_Settings):
     time_spent: str | None = None
     category: str | None = None
     rating: str | None = None
+    rating_count: str | None = None
     title: str | None = None
     event_map: dict[str, Literal["purchase", "view", "cart", "-"]] = Field(default_factory=dict)
     """What the shop's event names mean; '-' sets such rows aside."""

@@ -14,6 +14,7 @@ from embedrec.columns import (
     PRODUCT,
     QUANTITY,
     RATING,
+    RATING_COUNT,
     TIME,
     TIME_SPENT,
     TITLE,
@@ -22,7 +23,7 @@ from embedrec.errors import DataError, nearest, quoted
 from embedrec.tables.config import IGNORE, ColumnsConfig
 
 COLUMNS = (
-    CUSTOMER, PRODUCT, TIME, EVENT, QUANTITY, PRICE, PAGE_VIEWS, TIME_SPENT, CATEGORY, RATING, TITLE,
+    CUSTOMER, PRODUCT, TIME, EVENT, QUANTITY, PRICE, PAGE_VIEWS, TIME_SPENT, CATEGORY, RATING, RATING_COUNT, TITLE,
 )  # fmt: skip
 
 # Compared by `key`, so case, spaces and underscores do not matter. Two matches in one table are an error.
@@ -42,6 +43,7 @@ SYNONYMS: Mapping[str, tuple[str, ...]] = {
         "time spent seconds", "time spent minutes", "session duration",
     ),
     CATEGORY: ("product category", "item category", "category name"),
+    RATING_COUNT: ("rating counts", "ratings count", "number of ratings", "review count", "number of reviews"),
     RATING: ("ratings", "user rating", "user ratings", "product rating", "product ratings"),
     TITLE: ("product title", "product name", "item name"),
 }  # fmt: skip

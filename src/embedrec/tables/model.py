@@ -16,13 +16,14 @@ from embedrec.columns import (
     PURCHASE,
     QUANTITY,
     RATING,
+    RATING_COUNT,
     TIME,
     TIME_SPENT,
     TITLE,
 )
 
 CUSTOMER_COLUMNS = (CUSTOMER, PAGE_VIEWS, TIME_SPENT)
-PRODUCT_COLUMNS = (PRODUCT, TITLE, CATEGORY, PRICE, RATING)
+PRODUCT_COLUMNS = (PRODUCT, TITLE, CATEGORY, PRICE, RATING, RATING_COUNT)
 EVENT_COLUMNS = (TIME, CUSTOMER, PRODUCT, EVENT, QUANTITY, PRICE, TIME_SPENT)
 QUARANTINE_COLUMNS = ("table", "file", "line", "column", "reason", "text")
 
@@ -56,9 +57,9 @@ class Tables:
     customers   one row a customer of the interactions table: customer_id, page_views, time_spent (float,
                 NaN = missing). These totals carry no date. Empty where behaviour came as events or not.
     products    one row a product of the details table: product_id, title, category (text, NA = missing),
-                price (shop currency), rating (stars), both float with NaN = missing. Where the attributes stood
-                on purchase lines, known_from (datetime64[s]) says when they were known; a product then counts as
-                for sale from its first purchase on, not from the beginning.
+                price (shop currency), rating (stars), rating_count (how many rated it), all float with
+                NaN = missing. Where the attributes stood on purchase lines, known_from (datetime64[s]) says
+                when they were known; a product then counts as for sale from its first purchase on.
     events      one row a dated event, sorted by (purchase_date, customer_id, product_id) and then the other
                 columns: customer_id, product_id (NA allowed for views), purchase_date (datetime64[s]), event
                 (purchase | view | cart), quantity (float, 1 where not given; of a view row its page views),

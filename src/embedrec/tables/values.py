@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
-from embedrec.columns import CATEGORY, PRICE, RATING, TITLE
+from embedrec.columns import CATEGORY, PRICE, RATING, RATING_COUNT, TITLE
 from embedrec.errors import DataError, quoted
 from embedrec.tables.dates import parse_dates
 from embedrec.tables.distinct import by_distinct, spread
@@ -16,7 +16,7 @@ from embedrec.tables.ledger import Ledger
 from embedrec.tables.numbers import is_missing, parse_numbers
 
 BEST_RATING = 5.0  # stars
-PRODUCT_ATTRIBUTES = (TITLE, CATEGORY, PRICE, RATING)
+PRODUCT_ATTRIBUTES = (TITLE, CATEGORY, PRICE, RATING, RATING_COUNT)
 
 
 def id_column(ledger: Ledger, header: str) -> pd.Series:
@@ -109,13 +109,14 @@ def as_text(cells: pd.Series) -> pd.Series:
 
 
 def product_attributes(ledger: Ledger, columns: Mapping[str, str]) -> pd.DataFrame:
-    """Read title, category, price and rating of each row, whether it is a product's or a purchase's."""
+    """Read title, category, price, rating and its count of each row, whether it is a product's or a purchase's."""
     return pd.DataFrame(
         {
             TITLE: text_column(ledger, columns.get(TITLE)),
             CATEGORY: text_column(ledger, columns.get(CATEGORY)),
             PRICE: price_column(ledger, columns.get(PRICE)),
             RATING: rating_column(ledger, columns.get(RATING)),
+            RATING_COUNT: number_column(ledger, columns.get(RATING_COUNT), at_least=0),
         }
     )
 
