@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import math
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -34,6 +35,10 @@ def recommend(arguments: list[str]) -> None:
         raise ConfigError("--json goes with --customer; lists of many customers are written to --out as CSV")
     if given.out is not None and (Path(given.out).is_dir() or not Path(given.out).name):
         raise ConfigError(f"--out {given.out}: wanted a file, found a folder; name a CSV file")
+    if given.out is not None and Path(given.out).resolve() == Path(given.customers).resolve():
+        raise ConfigError(f"--out {given.out} is the file of --customers; name another")
+    if given.out is not None and not Path(given.out).resolve().parent.is_dir():
+        raise ConfigError(f"--out {given.out}: there is no such folder; make it first")
 
     from embedrec.serving import Recommender
 
@@ -70,8 +75,10 @@ def _recommend_file(shop: Any, source: Path, target: Path, k: int, exclude_bough
     from rich.progress import track
 
     try:
-        frame = pd.read_csv(source, dtype=str, keep_default_na=False)
-    except (OSError, ValueError) as error:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")  # a row with more fields than the header would shift the columns
+            frame = pd.read_csv(source, dtype=str, keep_default_na=False, index_col=False)
+    except (OSError, ValueError, Warning) as error:
         raise DataError(
             f"{source} cannot be read as CSV ({type(error).__name__}); give a file with customer_id"
         ) from error

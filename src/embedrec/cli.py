@@ -34,6 +34,9 @@ def guarded(command: Callable[[], int | None]) -> int:
     except EmbedrecError as error:
         print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
         return MISTAKE
+    except BrokenPipeError:  # the reader, such as head, has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
     except OSError as error:
         if error.errno not in REFUSED:
             traceback.print_exc()

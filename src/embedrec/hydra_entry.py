@@ -35,7 +35,7 @@ def with_hydra(task: Task, arguments: list[str], conf: Path, config_name: str) -
         hydra.main(version_base="1.3", config_path=str(conf.resolve()), config_name=config_name)(kept)()
         if failed:
             raise failed[0]
-    except (HydraException, OmegaConfBaseException) as error:
+    except (HydraException, OmegaConfBaseException, ValueError, OSError) as error:  # the task keeps its own
         raise ConfigError(explain(error)) from error
 
 

@@ -45,7 +45,7 @@ class Tracker:
             with _lock(outputs / ".mlflow.lock"):  # two first creations of one store would race
                 self._client = MlflowClient(uri)
                 experiment = _experiment(self._client, config.experiment, outputs)
-        except (MlflowException, SQLAlchemyError, OSError) as error:
+        except (MlflowException, SQLAlchemyError, ImportError, OSError) as error:
             raise ConfigError(f"tracking.uri={quoted(uri)} cannot be opened: {str(error).splitlines()[0]}") from error
         if run_id is not None:
             try:

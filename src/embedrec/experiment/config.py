@@ -34,6 +34,9 @@ class RunConfig(BaseModel):
     """Folder of a killed run to continue."""
 
 
+UNION_TAGS = ("constrained-int", "literal['all']")  # pydantic's words for the branches of "a number or all"
+
+
 def parse_config(plain: dict[str, Any]) -> RunConfig:
     """Validate a composed config.
 
@@ -45,7 +48,7 @@ def parse_config(plain: dict[str, Any]) -> RunConfig:
     except ValidationError as error:
         first = error.errors(include_url=False, include_context=False)[0]
         # a discriminated union puts the chosen tag into the path; the user never typed it
-        path = [str(part) for part in first["loc"] if str(part) not in _tags(plain)]
+        path = [str(part) for part in first["loc"] if str(part) not in _tags(plain) and part not in UNION_TAGS]
         where = ".".join(path)
         if first["type"] == "extra_forbidden":
             known = RunConfig.model_fields if len(path) == 1 else _siblings(plain, path)

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from embedrec.bundle import Manifest, write_bundle
-from embedrec.evaluation.verdict import Verdict
+from embedrec.evaluation.verdict import RANDOM, Verdict
 from embedrec.experiment.config import RunConfig
 from embedrec.experiment.runner import ModelOutcome, Runner
 from embedrec.models import PopularityRecentConfig, TwoTowerScorer
@@ -54,11 +54,18 @@ def export(
         config=config.model_dump(mode="json", exclude=LEFT_OUT),
         metrics={name: {"test": one["test"]} for name, one in metrics["models"].items()},
         verdict=judged.sentence,
-        beaten_by=judged.winner if judged.enough_data and judged.winner not in ("", config.model.name) else None,
+        beaten_by=_beaten_by(judged, config.model.name),
         files={},
     )
     frames = {"customers": shop.tables.customers, "products": shop.tables.products, "events": shop.tables.events}
     return write_bundle(folder, manifest, weights, runner.before_test.encoder.schema, frames)
+
+
+def _beaten_by(judged: Verdict, model: str) -> str | None:
+    """Name the simpler model that the verdict prefers; where none beats chance, that is `random`."""
+    if not judged.enough_data or judged.winner == model:
+        return None
+    return judged.winner or RANDOM
 
 
 def repeat_share(runner: Runner) -> float | None:
