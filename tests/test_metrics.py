@@ -140,11 +140,6 @@ def test_coverage_counts_each_shown_product_once() -> None:
     assert math.isnan(metrics.coverage([[-1]], 0))
 
 
-def test_mean_popularity_skips_empty_places() -> None:
-    assert metrics.mean_popularity([[0, 2], [2, -1]], [10, 99, 1]) == pytest.approx((10 + 1 + 1) / 3)
-    assert math.isnan(metrics.mean_popularity([[-1, -1]], [10, 99, 1]))
-
-
 def test_popularity_shares_follow_the_bands() -> None:
     counts = np.arange(200)[::-1]  # item 0 sells best: bands end at items 2, 20, 100 and 200
     assert POPULARITY_BANDS == (0.01, 0.10, 0.50, 1.0)

@@ -108,15 +108,6 @@ def coverage(top_items: ArrayLike, n_candidates: int) -> float:
     return len(np.unique(shown)) / n_candidates if n_candidates else float("nan")
 
 
-def mean_popularity(top_items: ArrayLike, counts: ArrayLike) -> float:
-    """Mean of counts[N] over the filled places of top_items[B, K]; NaN where every place is empty.
-
-    `counts` says how popular each item was in training, such as its number of distinct customers.
-    """
-    shown = _shown(top_items)
-    return float(np.asarray(counts, dtype=np.float64)[shown].mean()) if len(shown) else float("nan")
-
-
 def popularity_shares(top_items: ArrayLike, counts: ArrayLike) -> Values:
     """Share of the filled places of top_items[B, K] in each band of `POPULARITY_BANDS`, most popular first.
 

@@ -93,7 +93,7 @@ def _numeric(history: History, users: Ints, as_of: int, lines: Ragged, log_price
     recency, tenure = spans
     days = np.bincount(rows[_changes(rows, times // DAY)], minlength=size)
     gap = np.divide(tenure - recency, days - 1, out=np.full(size, np.nan), where=days > 1)
-    products = np.diff(_pairs(rows, items, size, history.n_items).offsets)
+    products = np.bincount(np.unique(rows * history.n_items + items) // history.n_items, minlength=size)
     recent = np.bincount(rows[times >= as_of - RECENT * DAY], minlength=size)
     views, time_spent = _behaviour(history, users, as_of)
     phase = 2 * np.pi * (as_of / DAY / YEAR % 1)
@@ -144,12 +144,6 @@ def _repeat(history: History, lines: Ragged, as_of: int, size: int, products: Pr
         products.repeat_share[bought],
     ]
     return Ragged(offsets.astype(np.int64), bought), np.stack(columns, axis=1)
-
-
-def _pairs(rows: Ints, items: Ints, size: int, n_items: int) -> Ragged:
-    """Return the distinct items of each row as offsets[size + 1] and item numbers."""
-    pair = np.unique(rows * n_items + items)
-    return Ragged(np.searchsorted(pair, np.arange(size + 1) * n_items).astype(np.int64), pair % n_items)
 
 
 def _favourite(categories: Ints, rows: Ints, size: int) -> Ints:

@@ -22,7 +22,7 @@ from embedrec.features.schema import CUSTOMER_NUMERIC, PRODUCT_DYNAMIC, REPEAT
 from embedrec.models.inputs import CustomerInputs, ProductInputs
 from embedrec.models.towers import CustomerTower, Numeric, ProductTower
 
-HEAD = 32
+HEAD = 32  # hidden units of the repeat and popularity heads
 
 
 class TwoTowerConfig(BaseModel):
