@@ -40,6 +40,20 @@ class Scorer(ABC):
         """Learn from everything before `train.as_of`. Models that only count have nothing more to learn."""
         return self.observe(train)
 
+    def weights(self) -> dict[str, Tensor]:
+        """Return what `fit` learned as plain tensors, for a bundle; rows follow the schema, row 0 is the unknown."""
+        return {}
+
+    def restore(self, weights: dict[str, Tensor]) -> Self:
+        """Take the weights of a bundle instead of fitting; `observe` comes next.
+
+        Raises:
+            KeyError, ValueError: the weights are not those of this model and schema.
+        """
+        if weights:
+            raise ValueError(f"weights of another model: {', '.join(sorted(weights))}")
+        return self
+
     @abstractmethod
     def score_parts(self, customers: Customers) -> dict[str, Tensor]:
         """Return named parts [B, N] (float64) that add up to the score."""

@@ -19,12 +19,13 @@ def load_scorer(config: object, schema: FeatureSchema, weights: dict[str, Tensor
         BundleError: the weights do not fit the schema or are not finite.
     """
     model: Scorer | TwoTower = config.build(schema)  # type: ignore[attr-defined]  # every ModelConfig has it
-    if isinstance(model, Scorer):
-        return model
     try:
-        model.load_state_dict(weights)
-    except RuntimeError as error:
+        if isinstance(model, Scorer):
+            model.restore(weights)
+        else:
+            model.load_state_dict(weights)
+    except (RuntimeError, KeyError, ValueError) as error:
         raise BundleError("model.safetensors does not fit the schema of its bundle; export the bundle again") from error
     if not all(bool(torch.isfinite(value).all()) for value in weights.values()):
         raise BundleError("model.safetensors holds values that are not finite; train again")
-    return TwoTowerScorer(model)
+    return model if isinstance(model, Scorer) else TwoTowerScorer(model)
