@@ -10,9 +10,11 @@ import pandas as pd
 from embedrec.columns import (
     CATEGORY,
     CUSTOMER,
+    CUSTOMER_RATING,
     DETAILS,
     EVENT,
     INTERACTIONS,
+    ORDER,
     PAGE_VIEWS,
     PRICE,
     PRODUCT,
@@ -29,11 +31,11 @@ from embedrec.columns import (
 from embedrec.features import DAY, Catalogue, History, build_history
 from embedrec.tables import Tables
 from embedrec.tables.fingerprint import fingerprint
-from embedrec.tables.model import CUSTOMER_COLUMNS, EVENT_COLUMNS, PRODUCT_COLUMNS
+from embedrec.tables.model import CUSTOMER_COLUMNS, EVENT_COLUMNS, OPTIONAL_EVENT_COLUMNS, PRODUCT_COLUMNS
 
 START = int(pd.Timestamp("2024-01-01").timestamp())  # seconds
 FAVOURITES = 4  # products a customer comes back for
-NUMBERS = {PAGE_VIEWS, TIME_SPENT, PRICE, RATING, RATING_COUNT, QUANTITY}
+NUMBERS = {PAGE_VIEWS, TIME_SPENT, PRICE, RATING, RATING_COUNT, QUANTITY, CUSTOMER_RATING, ORDER}
 
 
 def small_shop(
@@ -128,7 +130,7 @@ def lines(*rows: tuple[str, str, float], **columns: object) -> pd.DataFrame:
     customers, products, days = zip(*rows, strict=True) if rows else ((), (), ())
     times = [round(START + day * DAY) for day in days]
     given = {TIME: times, CUSTOMER: customers, PRODUCT: products, EVENT: PURCHASE, **columns}
-    return frame(EVENT_COLUMNS, given)
+    return frame((*EVENT_COLUMNS, *(one for one in OPTIONAL_EVENT_COLUMNS if one in columns)), given)
 
 
 def at_day(day: float) -> int:
@@ -159,6 +161,7 @@ def write_shop(folder: Path, tables: Tables) -> Path:
     bought, seen = tables.events[purchase], tables.events[~purchase]
     lines = [CUSTOMER, PRODUCT, TIME]
     given = [column for column, default in ((QUANTITY, 1.0), (PRICE, np.nan)) if _varies(bought[column], default)]
+    given += [column for column in OPTIONAL_EVENT_COLUMNS if column in bought]  # `split` and `order` must be named
     _write(bought[lines + given], folder / f"{PURCHASES}.csv")
     if len(seen):
         _write(seen[[*lines, EVENT, TIME_SPENT]], folder / f"{INTERACTIONS}.csv")

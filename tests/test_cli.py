@@ -98,7 +98,7 @@ SETTINGS = {
     "loss.negatives=some": r"loss\.negatives",
     "split.test_from=yesterday": r"split\.test_from='yesterday' is not a date",
     "split.test_from=1990-01-01": r"split: the windows must be in order",
-    "split.protocol=random": r"split\.protocol='random': ",
+    "split.protocol=randomly": r"split\.protocol='randomly': ",
     "name=../../x": r"name='\.\./\.\./x': ",
     "seed=-1": r"seed='-1': ",
     "seed=true": r"seed=",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 import torch
@@ -10,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
-from embedrec.losses import softmax_loss
+from embedrec.losses import bce_loss, bpr_loss, mse_loss, softmax_loss
 
 INF = float("inf")
 
@@ -115,3 +117,48 @@ def test_the_sign_of_the_sampling_correction() -> None:
     assert right > 0.9
     assert wrong < none < right
     assert wrong < 0
+
+
+# Losses of one purchase against others
+
+
+def test_bpr_by_hand() -> None:
+    positive, negative = torch.tensor([2.0, 0.0]).double(), torch.tensor([[1.0, 3.0], [0.0, -1.0]]).double()
+    sigmoid = torch.sigmoid(positive[:, None] - negative)
+    torch.testing.assert_close(bpr_loss(positive, negative), -sigmoid.log().mean())
+    weight = torch.tensor([[1.0, 0.0], [0.25, 0.75]]).double()
+    torch.testing.assert_close(bpr_loss(positive, negative, weight), -(weight * sigmoid.log()).sum(1).mean())
+
+
+def test_bpr_knows_only_differences() -> None:
+    positive, negative = random_scores(0, 1, 4)[0], random_scores(1, 4, 3)
+    torch.testing.assert_close(bpr_loss(positive + 7, negative + 7), bpr_loss(positive, negative))
+
+
+def test_bce_is_cross_entropy_over_all_examples() -> None:
+    positive, negative = random_scores(0, 1, 4)[0], random_scores(1, 4, 3)
+    logits = torch.cat([positive, negative.flatten()])
+    wanted = torch.cat([torch.ones(4), torch.zeros(12)]).double()
+    total = F.binary_cross_entropy_with_logits(logits, wanted, reduction="sum")
+    torch.testing.assert_close(bce_loss(positive, negative), total / 4)
+
+
+def test_mse_by_hand() -> None:
+    assert float(mse_loss(torch.tensor([1.0, 4.0]), torch.tensor([2.0, 2.0]))) == pytest.approx((1 + 4) / 2)
+
+
+def test_no_purchase_no_loss() -> None:
+    nothing, none = torch.zeros(0), torch.zeros(0, 3)
+    for loss in (bpr_loss(nothing, none), bce_loss(nothing, none), mse_loss(nothing, nothing)):
+        assert float(loss) == 0.0
+
+
+@pytest.mark.parametrize("loss", [bpr_loss, bce_loss])
+@pytest.mark.parametrize("size", [1e4, -1e4])
+def test_extreme_scores_stay_finite(loss: Callable[..., Tensor], size: float) -> None:
+    positive = torch.full((2,), size, requires_grad=True)
+    value = loss(positive, torch.full((2, 2), -size))
+    value.backward()
+    assert torch.isfinite(value)
+    assert positive.grad is not None
+    assert torch.isfinite(positive.grad).all()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from itertools import combinations
 
 import numpy as np
 import pytest
@@ -11,8 +12,11 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from torchmetrics.functional import retrieval
+from torchmetrics.functional.classification import binary_auroc
 
 from embedrec import metrics
+from embedrec.evaluation.standing import standing
+from embedrec.features.history import Ragged
 from embedrec.metrics import METRICS, POPULARITY_BANDS
 
 # One customer, targets A, B, C, list X A Y B Z: hits at places 2 and 4 of 5.
@@ -132,6 +136,127 @@ def test_more_hits_than_targets_is_our_bug() -> None:
 
 def test_metric_name() -> None:
     assert metrics.metric_name("ndcg", 10) == "ndcg@10"
+
+
+# The whole order
+
+
+@st.composite
+def scored(draw: st.DrawFn) -> tuple[np.ndarray, list[list[int]]]:
+    """Scores with ties, some products no candidates, and the distinct targets of each customer."""
+    n_customers, n_items = draw(st.integers(1, 4)), draw(st.integers(1, 12))
+    values = st.sampled_from([-math.inf, -1.5, 0.0, 0.25, 3.0])
+    rows = st.lists(values, min_size=n_items, max_size=n_items)
+    scores = draw(st.lists(rows, min_size=n_customers, max_size=n_customers))
+    bought = st.lists(st.integers(0, n_items - 1), unique=True, max_size=n_items)
+    return np.array(scores), [sorted(draw(bought)) for _ in range(n_customers)]
+
+
+def ragged(rows: list[list[int]]) -> Ragged:
+    lengths = [len(row) for row in rows]
+    return Ragged(np.cumsum([0, *lengths]), np.array([item for row in rows for item in row], dtype=np.int64))
+
+
+def auc_of(scores: np.ndarray, targets: list[list[int]]) -> np.ndarray:
+    place = standing(scores, ragged(targets))
+    return metrics.auc(place.below, place.tied, ragged(targets).rows, [len(row) for row in targets], place.pool)
+
+
+def auc_slowly(scores: list[float], targets: list[int]) -> float:
+    """Every pair of a target and another candidate."""
+    others = [score for item, score in enumerate(scores) if item not in targets and score > -math.inf]
+    wins = [
+        0.0 if scores[target] == -math.inf else float(scores[target] > other) + 0.5 * (scores[target] == other)
+        for target in targets
+        for other in others
+    ]
+    return sum(wins) / len(wins) if wins else math.nan
+
+
+@given(scored())
+def test_auc_counts_pairs(case: tuple[np.ndarray, list[list[int]]]) -> None:
+    scores, targets = case
+    expected = [auc_slowly(row.tolist(), wanted) for row, wanted in zip(scores, targets, strict=True)]
+    np.testing.assert_allclose(auc_of(scores, targets), expected, rtol=1e-12)
+
+
+def test_auc_equals_torchmetrics() -> None:
+    random = np.random.default_rng(3)
+    scores = np.round(random.random((30, 40)), 1)  # many ties
+    truth = random.random((30, 40)) < 0.2
+    truth[:, 5] = True
+    rows = zip(torch.from_numpy(scores), torch.from_numpy(truth).int(), strict=True)
+    expected = [float(binary_auroc(score, bought)) for score, bought in rows]
+    np.testing.assert_allclose(auc_of(scores, [np.flatnonzero(row).tolist() for row in truth]), expected, rtol=1e-6)
+
+
+def test_auc_of_a_constant_is_a_half() -> None:
+    assert auc_of(np.full((2, 9), 0.3), [[0], [1, 4, 8]]).tolist() == [0.5, 0.5]
+
+
+def test_auc_by_hand() -> None:
+    scores = np.array([[4.0, 3.0, 3.0, 1.0, -np.inf]])
+    assert auc_of(scores, [[1]]) == pytest.approx([(0.5 + 1) / 3])  # loses to 0, ties with 2, beats 3
+    assert auc_of(scores, [[0, 4]]) == pytest.approx([3 / 6])  # the second is no candidate
+    assert np.isnan(auc_of(scores, [[]])).all()
+    assert np.isnan(auc_of(scores, [[0, 1, 2, 3]])).all()  # nothing else to beat
+    assert np.isnan(auc_of(np.array([[1.0, -np.inf]]), [[0, 1]])).all()
+
+
+# What a list is like
+
+
+def places(low: int, high: int) -> st.SearchStrategy[np.ndarray]:
+    """Lists of up to 8 places of which the last ones may be empty (-1)."""
+
+    def pad(rows: list[list[int]]) -> np.ndarray:
+        return np.array([row + [-1] * (8 - len(row)) for row in rows])
+
+    return st.lists(st.lists(st.integers(low, high), max_size=8), min_size=1, max_size=5).map(pad)
+
+
+@given(places(0, 7), st.integers(1, 10))
+def test_novelty_and_popularity_equal_brute_force(buyers: np.ndarray, k: int) -> None:
+    shown = [[count for count in row[:k] if count >= 0] for row in buyers.tolist()]
+    bits = [[-math.log2(count / 7 if count else 1 / 8) for count in row] for row in shown]
+    novelty = [sum(row) / len(row) if row else math.nan for row in bits]
+    popularity = [sum(row) / len(row) if row else math.nan for row in shown]
+    np.testing.assert_allclose(metrics.novelty(buyers, 7, k), novelty, rtol=1e-12)
+    np.testing.assert_allclose(metrics.mean_popularity(buyers, k), popularity, rtol=1e-12)
+
+
+def test_novelty_by_hand() -> None:
+    assert metrics.novelty([[64, 16, 1]], 64, 3) == pytest.approx([(0 + 2 + 6) / 3])
+    assert metrics.novelty([[0, -1]], 63, 5) == pytest.approx([6.0])  # as if bought by one of 64
+    assert metrics.novelty([[0]], 63, 1) > metrics.novelty([[1]], 63, 1)
+    assert metrics.novelty([[0, 0]], 0, 2).tolist() == [0.0]  # a shop without customers yet
+
+
+@given(places(0, 3), st.integers(1, 10))
+def test_diversity_equals_brute_force(categories: np.ndarray, k: int) -> None:
+    pairs = [list(combinations([one for one in row[:k] if one > 0], 2)) for row in categories.tolist()]
+    expected = [sum(a != b for a, b in row) / len(row) if row else math.nan for row in pairs]
+    np.testing.assert_allclose(metrics.diversity(categories, k), expected, rtol=1e-12)
+
+
+def test_diversity_by_hand() -> None:
+    assert metrics.diversity([[1, 1, 2, 0]], 4) == pytest.approx([2 / 3])
+    assert metrics.diversity([[1, 2, 3, -1], [5, 5, 5, 5]], 4).tolist() == [1.0, 0.0]
+    assert np.isnan(metrics.diversity([[1, 0, 0, -1]], 4)).all()
+
+
+@given(st.lists(st.integers(0, 9), min_size=1, max_size=30), st.integers(10, 14))
+def test_gini_is_the_mean_absolute_difference(shown: list[int], n: int) -> None:
+    exposure = np.bincount(shown, minlength=n)
+    slowly = np.abs(exposure[:, None] - exposure[None]).sum() / (2 * n * exposure.sum())
+    assert metrics.gini(np.array(shown)[:, None], n) == pytest.approx(slowly * n / (n - 1))
+
+
+def test_gini_from_equal_to_one_product_only() -> None:
+    assert metrics.gini([[0, 1], [2, 3]], 4) == 0.0
+    assert metrics.gini([[2, -1], [2, -1]], 4) == pytest.approx(1.0)
+    assert metrics.gini([[0]], 1) == 0.0
+    assert math.isnan(metrics.gini([[-1, -1]], 4))
 
 
 def test_coverage_counts_each_shown_product_once() -> None:

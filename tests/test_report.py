@@ -22,11 +22,18 @@ from embedrec.report import (
     Report,
     colours,
     curve_figure,
+    difference_figure,
     interval_figure,
+    leading_colours,
     line_figure,
+    panels_figure,
+    reliability_figure,
+    scatter_figure,
     shares_figure,
+    steps_figure,
 )
-from embedrec.report.figures import _spread
+from embedrec.report.cells import ABSENT, best_first, column, count, duration, probability
+from embedrec.report.labels import Box, place, spread
 
 HOSTILE = [
     "<script>alert(1)</script>",
@@ -73,7 +80,7 @@ def read(path: Path) -> Reader:
 
 
 def a_figure(name: str = "model") -> str:
-    return interval_figure({name: (0.3, 0.2, 0.4)}, colours([name], name), name, name)
+    return interval_figure({name: (0.3, 0.2, 0.4)}, colours([name], name), {name}, name)
 
 
 def full_page(words: list[str]) -> Report:
@@ -86,7 +93,8 @@ def full_page(words: list[str]) -> Report:
         report.tiles([Cell(word, word)])
         report.bullets([word])
         report.terms({word: word})
-        report.table([word, "n"], [[word, Cell("0.5", word)]], word, highlight=word)
+        report.key({word: "#0072B2"})
+        report.table([word, "n"], [[word, Cell("0.5", word)]], word, highlight={word})
         report.figure(a_figure(word), word)
     return report
 
@@ -160,13 +168,18 @@ def test_consecutive_figures_share_a_row_and_a_text_ends_it(tmp_path: Path) -> N
 
 def test_numbers_align_right_and_words_left(tmp_path: Path) -> None:
     report = Report("t")
-    report.table(["word", "n"], [["7 dwarfs", "1,234"], ["x", Cell("0.5", "note")], ["y", "–"]], "c", highlight="x")
+    report.table(
+        ["word", "n"],
+        [["7 dwarfs", "1,234"], ["x", Cell("0.5", "note")], ["y", "–"], ["z", "<0.001"]],
+        "c",
+        highlight={"x"},
+    )
     report.write(tmp_path / "report.html")
     cells = [
         (tag, attrs.get("class")) for tag, attrs in read(tmp_path / "report.html").tags if tag in {"td", "th", "tr"}
     ]
     assert cells[:3] == [("tr", None), ("th", None), ("th", "number")]
-    assert cells.count(("td", "number")) == 3
+    assert cells.count(("td", "number")) == 4
     assert cells.count(("tr", "highlight")) == 1
 
 
@@ -194,28 +207,71 @@ def test_a_failed_write_leaves_the_old_page(tmp_path: Path, monkeypatch: pytest.
 
 MODELS = [f"model {number}" for number in range(13)]
 FIGURES: dict[str, Callable[[], str]] = {
-    "line": lambda: line_figure([0, 1, 2], [3.0, NAN, 1.0], "epoch", "loss", mark_highest=True),
-    "line of one point": lambda: line_figure([0], [0.5], "epoch", "loss", mark_highest=True),
-    "line without values": lambda: line_figure([0, 1], [NAN, NAN], "epoch", "loss", mark_highest=True),
+    "line": lambda: line_figure([0, 1, 2], [3.0, NAN, 1.0], "epoch", "loss", best="highest"),
+    "line of one point": lambda: line_figure([0], [0.5], "epoch", "loss", best="highest"),
+    "line without values": lambda: line_figure([0, 1], [NAN, NAN], "epoch", "loss", best="highest"),
     "intervals": lambda: interval_figure(
         {"a": (0.3, 0.2, 0.4), "b": (0.1, NAN, NAN), "c": (NAN, NAN, NAN)},
         colours(["a", "b", "c"], "b"),
-        "b",
+        {"b"},
         "NDCG",
         limit=("best possible", 0.6),
     ),
-    "intervals all zero": lambda: interval_figure({"a": (0.0, 0.0, 0.0)}, colours(["a"], "a"), "a", "NDCG"),
+    "intervals all zero": lambda: interval_figure({"a": (0.0, 0.0, 0.0)}, colours(["a"], "a"), {"a"}, "NDCG"),
     "curves": lambda: curve_figure(
         {name: {k: (k / 50, k / 60, k / 40) for k in (1, 5, 20)} for name in MODELS},
         colours(MODELS, MODELS[3]),
-        MODELS[3],
+        {MODELS[3]},
         "k",
         "recall",
     ),
-    "curves of one point": lambda: curve_figure({"a": {10: (0.1, NAN, NAN)}}, colours(["a"], "a"), "a", "k", "r"),
+    "curves of one point": lambda: curve_figure({"a": {10: (0.1, NAN, NAN)}}, colours(["a"], "a"), {"a"}, "k", "r"),
     "curves all zero": lambda: curve_figure(
-        {"a": {5: (0.0, 0.0, 0.0), 10: (0.0, 0.0, 0.0)}}, {"a": "red"}, "a", "k", "r"
+        {"a": {5: (0.0, 0.0, 0.0), 10: (0.0, 0.0, 0.0)}}, {"a": "red"}, {"a"}, "k", "r"
     ),
+    "intervals with seeds": lambda: interval_figure(
+        {"a": (0.3, 0.2, 0.4)}, {"a": "red"}, {"a"}, "NDCG", dots={"a": [0.29, 0.31]}
+    ),
+    "line of errors": lambda: line_figure([0, 1, 2], [3.0, NAN, 1.0], "epoch", "RMSE", best="lowest"),
+    "differences": lambda: difference_figure(
+        {"a": (0.1, 0.05, 0.15), "b": (-0.1, NAN, NAN)}, {"a"}, {"a": "red", "b": "grey"}, {"a"}, "difference"
+    ),
+    "panels": lambda: panels_figure(
+        {"head": {"a": (0.3, 0.2, 0.4)}, "tail": {"a": (NAN, NAN, NAN), "b": (0.1, 0.0, 0.2)}},
+        {"a": "red", "b": "grey"},
+        {"a"},
+        "NDCG",
+    ),
+    "panels all zero": lambda: panels_figure({"head": {"a": (0.0, 0.0, 0.0)}}, {"a": "red"}, {"a"}, "NDCG"),
+    "steps": lambda: steps_figure(
+        {name: [(0.1, 0.05, 0.2), (NAN, NAN, NAN), (0.3, 0.2, 0.4)] for name in MODELS[:5]},
+        ["1", "2–5", "6+"],
+        colours(MODELS, MODELS[0]),
+        {MODELS[0]},
+        "bought before",
+        "NDCG",
+    ),
+    "steps of nothing": lambda: steps_figure({"a": [(NAN, NAN, NAN)]}, ["1"], {"a": "red"}, {"a"}, "x", "y"),
+    "reliability": lambda: reliability_figure(
+        {"a": [(0.01, 0.02), (0.2, 0.1)]}, {"a": "red"}, {"a"}, "stated", "bought"
+    ),
+    "reliability of zeros": lambda: reliability_figure({"a": [(0.0, 0.0)]}, {"a": "red"}, {"a"}, "stated", "bought"),
+    "scatter": lambda: scatter_figure(
+        {name: (0.1 * place, 0.02 * place) for place, name in enumerate(MODELS)},
+        leading_colours(MODELS, MODELS[:5]),
+        set(MODELS[:2]),
+        "coverage",
+        "NDCG",
+    ),
+    "scatter over time": lambda: scatter_figure(
+        {"at once": (0.0, 0.1), "slow": (4000.0, 0.3), "unknown": (NAN, 0.2)},
+        dict.fromkeys(("at once", "slow", "unknown"), "red"),
+        {"slow"},
+        "time",
+        "NDCG",
+        seconds=True,
+    ),
+    "scatter of nothing": lambda: scatter_figure({"a": (NAN, NAN)}, {"a": "red"}, set(), "time", "NDCG", seconds=True),
     "shares": lambda: shares_figure({"a": [0.5, 0.3, 0.2, 0.0], "b": [NAN] * 4}, ["1", "2", "3", "4"]),
 }
 
@@ -229,13 +285,40 @@ def test_figures_are_xml_repeat_and_scale(name: str) -> None:
     assert "nan" not in svg.lower()
 
 
-def test_every_name_is_beside_its_mark() -> None:
-    said = [element.text for element in ElementTree.fromstring(FIGURES["curves"]()).iter() if element.text]
-    assert set(MODELS) <= set(said)
+def said_in(svg: str) -> list[str]:
+    return [element.text for element in ElementTree.fromstring(svg).iter() if element.text]
+
+
+@pytest.mark.parametrize("figure", ["curves", "scatter"])
+def test_every_name_is_beside_its_mark(figure: str) -> None:
+    assert set(MODELS) <= set(said_in(FIGURES[figure]()))
+
+
+def test_time_has_units_and_points_without_figures_are_left_out() -> None:
+    svg = FIGURES["scatter over time"]()
+    assert len(re.findall(r"<use[^>]*fill: #ff0000", svg)) == 2, "no time at all has its place on a log axis too"
+    said = said_in(svg)
+    assert {"1 min", "1 h", "slow", "at once"} <= set(said)
+    assert "unknown" not in said
+
+
+def test_a_difference_in_doubt_is_hollow() -> None:
+    def fills(certain: set[str]) -> int:
+        svg = difference_figure({"a": (0.1, 0.05, 0.15)}, certain, {"a": "#123456"}, set(), "x")
+        return svg.count("fill: #123456")
+
+    assert fills({"a"}) > fills(set()) == 0
+
+
+def test_many_windows_do_not_crowd_the_axis() -> None:
+    ticks = [f"w{place}" for place in range(24)]
+    svg = steps_figure({"a": [(0.1, NAN, NAN)] * 24}, ticks, {"a": "red"}, {"a"}, "x", "y")
+    assert 3 <= len(set(ticks) & set(said_in(svg))) <= 6
 
 
 def test_the_highest_point_is_marked() -> None:
     assert "best 3.0000" in FIGURES["line"]()
+    assert "best 1.0000" in FIGURES["line of errors"]()
 
 
 def test_colours_stay_with_their_names() -> None:
@@ -244,10 +327,44 @@ def test_colours_stay_with_their_names() -> None:
     assert set(colours(MODELS, MODELS[2])) == set(MODELS)
 
 
+def test_leading_names_have_colours_of_their_own_and_the_rest_are_alike() -> None:
+    chosen = leading_colours(MODELS, MODELS[2:7])
+    assert len({chosen[name] for name in MODELS[2:7]}) == 5
+    assert len({chosen[name] for name in MODELS if name not in MODELS[2:7]}) == 1
+    assert set(chosen) == set(MODELS)
+
+
+ROOM = Box(0.0, 0.0, 400.0, 250.0)
+
+
+@given(st.lists(st.tuples(st.floats(10, 390), st.floats(10, 240)), max_size=13))
+def test_labels_cover_neither_each_other_nor_the_edge(points: list[tuple[float, float]]) -> None:
+    placed = place(points, [(80.0, 12.0)] * len(points), ROOM, gap=6.0)
+    assert all(box.outside(ROOM) < 1e-6 for box in placed)
+    assert all(one.overlap(other) < 1e-5 for at, one in enumerate(placed) for other in placed[:at])
+    assert all(math.isclose(box.right - box.left, 80) and math.isclose(box.top - box.bottom, 12) for box in placed)
+
+
+def test_a_lone_label_stands_right_of_its_point_and_left_of_it_at_the_edge() -> None:
+    for x, left in ((100.0, 106.0), (380.0, 380.0 - 6.0 - 80.0)):
+        (box,) = place([(x, 100.0)], [(80.0, 12.0)], ROOM, gap=6.0)
+        assert (box.left, box.bottom) == (left, 94.0)
+
+
+@given(*[st.tuples(st.integers(0, 9), st.integers(0, 9), st.integers(1, 9), st.integers(1, 9))] * 2)
+def test_overlap_is_the_area_in_common(one: tuple[int, ...], other: tuple[int, ...]) -> None:
+    def cells(x: int, y: int, width: int, height: int) -> set[tuple[int, int]]:
+        return {(across, up) for across in range(x, x + width) for up in range(y, y + height)}
+
+    first, second = (Box(x, y, x + width, y + height) for x, y, width, height in (one, other))
+    assert first.overlap(second) == len(cells(*one) & cells(*other))
+    assert first.outside(second) == len(cells(*one) - cells(*other))
+
+
 @given(st.lists(st.floats(0, 1), max_size=10))
 def test_labels_keep_their_order_and_distance(heights: list[float]) -> None:
     gap = 0.1
-    placed = _spread(heights, gap)
+    placed = spread(heights, gap)
     order = sorted(range(len(heights)), key=heights.__getitem__)
     in_order = [placed[place] for place in order]
     assert all(upper - lower >= gap - 1e-9 for lower, upper in pairwise(in_order))
@@ -257,3 +374,40 @@ def test_labels_keep_their_order_and_distance(heights: list[float]) -> None:
 def test_a_page_without_figures_needs_no_matplotlib() -> None:
     asked = "import sys, embedrec.report; sys.exit('matplotlib' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", asked], check=False).returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("seconds", "said"),
+    [
+        (0.0, "0.0 s"),
+        (9.94, "9.9 s"),
+        (9.96, "10 s"),
+        (99.4, "99 s"),
+        (99.6, "2 min"),
+        (5969, "99 min"),
+        (7200, "2.0 h"),
+    ],
+)
+def test_a_duration_has_the_unit_people_would_use(seconds: float, said: str) -> None:
+    assert duration(seconds) == said
+
+
+def test_a_column_shares_its_decimals_and_a_difference_its_sign() -> None:
+    small = {"value": 0.0267, "low": 0.02, "high": 0.03}
+    assert column([small, None]) == [Cell("0.0267", "0.0200–0.0300"), Cell(ABSENT, "")]
+    assert column([small, {"value": 0.5}])[0] == Cell("0.027", "0.020–0.030")
+    gap = {"difference": -0.0267, "low": -0.04, "high": 0.01}
+    assert column([gap], "difference") == [Cell("−0.0267", "−0.0400 to +0.0100")]
+
+
+def test_small_things_people_read() -> None:
+    assert probability(0.0004) == "<0.001"
+    assert probability(0.0004 * 3) == "0.001"
+    assert probability(NAN) == ABSENT
+    assert count({"n": 3}, None, {"n": 1012}) == "1,012"
+    assert count(None, {"n": None}) == ABSENT
+
+
+def test_the_best_comes_first_and_the_unmeasured_last() -> None:
+    rows = {"a": {"m": {"value": None}}, "b": {"m": {"value": 0.1}}, "c": {}, "d": {"m": {"value": 0.2}}}
+    assert best_first(rows, "m") == ["d", "b", "a", "c"]

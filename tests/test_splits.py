@@ -5,12 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import assume, given
+from hypothesis import assume, given, reject
 from hypothesis import strategies as st
 
 from embedrec.errors import ConfigError, DataError
 from embedrec.features import DAY
-from embedrec.splits import Split, SplitConfig, day, parse_date, split_by_time
+from embedrec.splits import Split, SplitConfig, day, parse_date, rolling, split_by_time
 from shops import START, at_day
 
 TEN_DAYS = np.array([at_day(d) for d in range(10)])
@@ -114,3 +114,34 @@ def test_windows_are_in_order_and_the_data_says_nothing_beyond_its_times(
     assert (split.start, split.end) == (times.min(), times.max() + 1)
     assert np.mean(times < split.test_from) <= quantiles[1] + 1 / len(times)
     assert split == split_by_time(times[::-1], config)
+
+
+# Rolling windows
+
+
+@given(TIMES, st.integers(1, 6))
+def test_rolling_windows_stand_side_by_side(times: np.ndarray, count: int) -> None:
+    try:
+        windows = rolling(times, SplitConfig(), count)
+        latest = split_by_time(times, SplitConfig())
+    except (ConfigError, DataError):
+        reject()
+    length, held = latest.end - latest.test_from, latest.test_from - latest.valid_from
+    assert windows[0] == latest
+    assert len(windows) == count
+    for step, window in enumerate(windows):
+        assert window.test_from == latest.test_from - step * length
+        assert (window.end - window.test_from, window.test_from - window.valid_from) == (length, held)
+        assert (times < window.valid_from).any()
+        assert ((times >= window.test_from) & (times < window.end)).any()
+
+
+def test_rolling_windows_need_something_before_them() -> None:
+    # ten days: the test is the last day and a little more than a tenth, so eight windows leave one day to train on
+    assert len(rolling(TEN_DAYS, SplitConfig(), 8)) == 8
+    with pytest.raises(ConfigError, match=r"12 rolling windows of 0\.9 days do not fit .*: \d+ do"):
+        rolling(TEN_DAYS, SplitConfig(), 12)
+    with pytest.raises(ConfigError, match="give at least 1"):
+        rolling(TEN_DAYS, SplitConfig(), 0)
+    with pytest.raises(ConfigError, match=r"rolling windows need dates: split\.protocol=random has none"):
+        rolling(TEN_DAYS, SplitConfig(protocol="random"), 2)

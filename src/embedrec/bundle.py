@@ -52,9 +52,12 @@ class Manifest(BaseModel):
     fallback_from: str | None = None
     """The model that was asked for, where there was too little data to train it."""
     data: dict[str, Any]
-    """name, fingerprint, from, until (first and last purchase), synthetic, repeat_share, warnings."""
+    """name, fingerprint, dated, from, until (first and last purchase), synthetic, repeat_share, warnings.
+
+    Where the data carry no dates (`dated` is false) all times are made up, and nobody should be shown them.
+    """
     split: dict[str, str]
-    """valid_from and test_from: the weights were fitted on everything before test_from."""
+    """protocol, valid_from and test_from: the weights were fitted on everything before test_from."""
     config: dict[str, Any]
     metrics: dict[str, Any]
     verdict: str

@@ -17,12 +17,21 @@ RATING = "rating"
 RATING_COUNT = "rating_count"
 TITLE = "title"
 KNOWN_FROM = "known_from"
+CUSTOMER_RATING = "customer_rating"  # what the buyer thought of it; RATING is a product's attribute
+PART = "split"  # of a published split
+ORDER = "order"  # of a customer's events, where no dates are known
 
 # Kinds of event. Only purchases are targets; views and carts describe behaviour.
 PURCHASE = "purchase"
 VIEW = "view"
 CART = "cart"
 EVENT_KINDS = (PURCHASE, VIEW, CART)
+
+# Parts of a published split.
+TRAIN = "train"
+VALID = "valid"
+TEST = "test"
+PARTS = (TRAIN, VALID, TEST)
 
 # The three tables of the brief, which are also their file names.
 INTERACTIONS = "customer_interactions"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import re
 import sys
@@ -58,6 +59,43 @@ def select_files(arguments: list[str]) -> list[str]:
         return arguments
     # beside the path: Hydra's parser takes no setting apart from the others, behind a flag
     return [*arguments[: paths[0]], "data=files", *arguments[paths[0] :]]
+
+
+def plain_settings(composed: Any) -> dict[str, Any]:
+    """Return a composed config as plain data."""
+    from omegaconf import OmegaConf
+
+    plain = OmegaConf.to_container(composed, resolve=True)
+    assert isinstance(plain, dict)
+    return {str(key): value for key, value in plain.items()}
+
+
+def saved_settings(folder: Path) -> dict[str, Any]:
+    """Read the settings that a run or comparison kept in its folder.
+
+    Raises:
+        ConfigError: there are none, or they are damaged.
+    """
+    from omegaconf import OmegaConf
+    from omegaconf.errors import OmegaConfBaseException
+    from yaml import YAMLError
+
+    saved = folder / ".hydra" / "config.yaml"
+    if not saved.is_file():
+        raise ConfigError(f"resume={folder}: no run lies there ({saved.name} is missing); give the folder of a run")
+    try:
+        plain = OmegaConf.to_container(OmegaConf.load(saved))
+    except (YAMLError, OmegaConfBaseException, OSError, ValueError) as error:
+        raise ConfigError(f"{saved} is damaged ({type(error).__name__}); start a new run") from error
+    if not isinstance(plain, dict):
+        raise ConfigError(f"{saved} is damaged: it holds no settings; start a new run")
+    return {str(key): value for key, value in plain.items()}
+
+
+def quiet() -> None:
+    """Keep Lightning's advertisements and hardware lines off the terminal."""
+    for name in ("pytorch_lightning", "lightning.pytorch", "lightning_fabric"):
+        logging.getLogger(name).setLevel(logging.WARNING)
 
 
 def explain(error: Exception) -> str:

@@ -1,8 +1,12 @@
-"""Losses as pure functions. Shapes: B customers, K products scored for all of them, P positive pairs."""
+"""Losses as pure functions.
+
+Shapes: B customers, K products scored for all of them, P purchases to predict (positives), n negatives of each.
+"""
 
 from __future__ import annotations
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 
@@ -36,3 +40,50 @@ def softmax_loss(scores: Tensor, log_weight: Tensor, rows: Tensor, columns: Tens
     each = total[place] - logits[rows, columns]
     count = torch.bincount(place).to(each.dtype)
     return (each / count[place]).sum() / len(asked)
+
+
+def bpr_loss(positive: Tensor, negative: Tensor, weight: Tensor | None = None) -> Tensor:
+    """Bayesian personalised ranking: a product bought should score above one that was not.
+
+        loss = mean over p of sum_j w_pj * -ln sigmoid(s_p - s_pj)
+
+    Rendle et al. 2009, "BPR: Bayesian Personalized Ranking from Implicit Feedback", section 4 (BPR-Opt without its
+    regularisation, which is the optimiser's weight decay). -ln sigmoid(x) = softplus(-x).
+
+    Args:
+        positive: [P] scores of the purchases.
+        negative: [P, n] scores of products set against each.
+        weight: [P, n], 1/n each where absent.
+
+    Returns:
+        A scalar; zero where there is no positive.
+    """
+    worse = F.softplus(negative - positive[:, None])
+    each = worse.mean(dim=1) if weight is None else (weight * worse).sum(dim=1)
+    return each.mean() if len(each) else each.sum()
+
+
+def bce_loss(positive: Tensor, negative: Tensor, weight: Tensor | None = None) -> Tensor:
+    """Binary cross-entropy: is this a purchase, yes or no.
+
+        loss = mean over p of [ -ln sigmoid(s_p) - sum_j w_pj * ln(1 - sigmoid(s_pj)) ]
+
+    He et al. 2017, "Neural Collaborative Filtering", equation 7.
+
+    Args:
+        positive: [P] scores (log-odds) of the purchases.
+        negative: [P, n] scores of products set against each.
+        weight: [P, n], 1 each where absent.
+
+    Returns:
+        A scalar; zero where there is no positive.
+    """
+    wrong = F.softplus(negative)
+    each = F.softplus(-positive) + (wrong if weight is None else weight * wrong).sum(dim=1)
+    return each.mean() if len(each) else each.sum()
+
+
+def mse_loss(predicted: Tensor, wanted: Tensor) -> Tensor:
+    """Mean squared error of predicted[P] against wanted[P]; zero where there is nothing to predict."""
+    each = (predicted - wanted).square()
+    return each.mean() if len(each) else each.sum()

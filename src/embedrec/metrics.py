@@ -1,6 +1,6 @@
 """Ranking metrics as pure functions: one value a customer, averaged elsewhere.
 
-B customers, K places of the ranked list, k the cut-off. Every metric of `METRICS` takes
+B customers, K places of the ranked list, k the cut-off, N products. Every metric of `METRICS` takes
 
     hits[B, K]   bool: the product at place r + 1 of the customer's list is one of the customer's targets
     targets[B]   int: how many distinct targets the customer has, those that no model could know included
@@ -8,6 +8,9 @@ B customers, K places of the ranked list, k the cut-off. Every metric of `METRIC
 
 and returns float64[B], each in [0, 1], higher is better. A customer without targets has no truth to find:
 NaN, left out of every average. Formulas below write h(r) in {0, 1} for the hit at place r = 1, 2, … k.
+
+`auc` looks at the whole order and has no cut-off. What a list is like, whether it hits or not, is told by customer
+(`novelty`, `diversity`, `mean_popularity`) or for all lists together (`coverage`, `gini`, `popularity_shares`).
 """
 
 from __future__ import annotations
@@ -99,6 +102,69 @@ def metric_name(name: str, k: int) -> str:
     return f"{name}@{k}"
 
 
+def auc(below: ArrayLike, tied: ArrayLike, rows: ArrayLike, targets: ArrayLike, candidates: ArrayLike) -> Values:
+    """Area under the ROC curve: the chance that a random target stands above a random other candidate, float64[B].
+
+        below[T], tied[T]   how many candidates of the customer score lower than the target, and the same, the target
+                            itself included; 0 and 0 for a target that is no candidate
+        rows[T]             the customer of each target, 0 … B - 1
+        targets[B]          how many targets, those that are no candidates included
+        candidates[B]       how many candidates, the targets among them included
+
+    Equal scores count half, so the order of ties does not matter; a target that is no candidate counts 0. NaN without
+    targets, and where every candidate is a target. Of each pair of targets one beats the other, or both half: they
+    take f(f - 1)/2 from the sum of f found targets. The statistic of Mann and Whitney 1947; Hanley and McNeil,
+    "The meaning and use of the area under a ROC curve", Radiology 1982.
+    """
+    lower, same, row = (np.asarray(part, dtype=np.int64) for part in (below, tied, rows))
+    wanted, pool = np.asarray(targets, dtype=np.int64), np.asarray(candidates, dtype=np.int64)
+    found = np.bincount(row[same > 0], minlength=len(wanted))
+    above = np.bincount(row, np.where(same > 0, lower + (same - 1) / 2, 0.0), minlength=len(wanted))
+    return _ratio(above - found * (found - 1) / 2, wanted * (pool - found))
+
+
+def novelty(buyers: ArrayLike, n_customers: int, k: int) -> Values:
+    """Mean self-information of the shown products in bits, −log2(buyers / customers): 0 = everybody had bought it.
+
+    buyers[B, K] is how many of `n_customers` customers had bought the product at each place, -1 = the list ended. A
+    product nobody had bought counts as bought by one of n_customers + 1. NaN for an empty list. Zhou et al., "Solving
+    the apparent diversity-accuracy dilemma of recommender systems", PNAS 2010; among the measures of Vargas and
+    Castells, "Rank and relevance in novelty and diversity metrics for recommender systems", RecSys 2011, the one
+    without discount.
+    """
+    counts, filled = _places(buyers, k)
+    share = np.where(counts > 0, counts, n_customers / (n_customers + 1)) / max(n_customers, 1)
+    bits = -np.log2(np.where(share > 0, share, 1.0))
+    return _ratio((bits * filled).sum(axis=1), filled.sum(axis=1))
+
+
+def mean_popularity(buyers: ArrayLike, k: int) -> Values:
+    """Mean number of distinct customers who had bought the shown products: buyers[B, K], -1 = the list ended.
+
+    NaN for an empty list.
+    """
+    counts, filled = _places(buyers, k)
+    return _ratio((counts * filled).sum(axis=1), filled.sum(axis=1))
+
+
+def diversity(categories: ArrayLike, k: int) -> Values:
+    """Share of the pairs of shown products that differ in category: categories[B, K], 0 or less = unknown or no place.
+
+    NaN with fewer than two products of known category. One minus the intra-list similarity of Ziegler et al.,
+    "Improving recommendation lists through topic diversification", WWW 2005, with similarity 1 for equal categories
+    and 0 otherwise.
+    """
+    shown = np.asarray(categories, dtype=np.int64)
+    assert shown.ndim == 2, f"categories[B, K] expected, got shape {shown.shape}"
+    shown = shown[:, :k]
+    known = (shown > 0).sum(axis=1)
+    pairs = known * (known - 1) / 2
+    same = np.zeros(len(shown))
+    for place in range(1, shown.shape[1]):
+        same += ((shown[:, :place] == shown[:, place : place + 1]) & (shown[:, place : place + 1] > 0)).sum(axis=1)
+    return _ratio(pairs - same, pairs)
+
+
 def coverage(top_items: ArrayLike, n_candidates: int) -> float:
     """Share of the candidates that at least one list of top_items[B, K] shows; -1 marks an empty place.
 
@@ -106,6 +172,21 @@ def coverage(top_items: ArrayLike, n_candidates: int) -> float:
     """
     shown = _shown(top_items)
     return len(np.unique(shown)) / n_candidates if n_candidates else float("nan")
+
+
+def gini(top_items: ArrayLike, n_candidates: int) -> float:
+    """Inequality of exposure over the candidates: 0 = all are shown equally often, 1 = one product takes every place.
+
+    Σ (2j − n − 1) · p(j) / (n − 1) over the n candidates in ascending order of p, the share of the filled places of
+    top_items[B, K] they take; -1 marks an empty place. NaN where nothing is shown. Shani and Gunawardana, "Evaluating
+    recommendation systems", Recommender Systems Handbook 2011, on item space coverage.
+    """
+    counts = np.sort(np.unique(_shown(top_items), return_counts=True)[1])
+    if not len(counts):
+        return float("nan")
+    assert len(counts) <= n_candidates, f"{len(counts)} products shown of {n_candidates} candidates"
+    weight = 2 * np.arange(n_candidates - len(counts) + 1, n_candidates + 1) - n_candidates - 1
+    return float((weight * counts).sum() / counts.sum() / max(n_candidates - 1, 1))
 
 
 def popularity_shares(top_items: ArrayLike, counts: ArrayLike) -> Values:
@@ -142,6 +223,14 @@ def _ratio(numerator: NDArray[Any], denominator: NDArray[Any]) -> Values:
 def _known(values: NDArray[Any], wanted: NDArray[np.int64]) -> Values:
     """Set the customers without targets to NaN."""
     return np.where(wanted > 0, values.astype(np.float64), np.nan)
+
+
+def _places(values: ArrayLike, k: int) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+    """The first k places and which of them are filled."""
+    assert k >= 1, k
+    places = np.asarray(values, dtype=np.int64)
+    assert places.ndim == 2, f"one value a place expected, [B, K], got shape {places.shape}"
+    return places[:, :k], places[:, :k] >= 0
 
 
 def _shown(top_items: ArrayLike) -> NDArray[np.int64]:

@@ -13,7 +13,7 @@ import pytest
 import torch
 
 from embedrec.features import FeatureEncoder, Snapshot
-from embedrec.models import Scorer, TwoTowerScorer
+from embedrec.models import Scorer, scorer_of
 from embedrec.tables import Tables
 from shops import START, at_day, before, history_of, small_shop
 
@@ -41,7 +41,7 @@ class ModelContract:
         with torch.no_grad():
             for weight in model.parameters():
                 weight.add_(0.3 * torch.randn_like(weight))
-        return TwoTowerScorer(model).observe(snapshot)
+        return scorer_of(model).observe(snapshot)
 
     @pytest.fixture(scope="class")
     @classmethod

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from model_contract import ModelContract
 
-from embedrec.models import RIVALS, PopularityRecentConfig, TwoTowerConfig
+from embedrec.models import RIVALS, PopularityRecentConfig
+from embedrec.models.classic.ials import IalsConfig
+from embedrec.models.classic.item_knn import ItemKnnConfig
 from embedrec.models.classic.personal_frequency import PersonalFrequencyConfig
 from embedrec.models.classic.popularity import PopularityConfig
 from embedrec.models.classic.random import RandomConfig
+from embedrec.models.classic.svd import SvdConfig
+from embedrec.models.classic.user_knn import UserKnnConfig
 
 
 class TestRandom(ModelContract):
@@ -26,8 +30,24 @@ class TestPersonalFrequency(ModelContract):
     config = PersonalFrequencyConfig()
 
 
-class TestTwoTower(ModelContract):
-    config = TwoTowerConfig(dim=12)
+class TestUserKnn(ModelContract):
+    config = UserKnnConfig(neighbours=5, shrinkage=1.0)
+
+
+class TestItemKnn(ModelContract):
+    config = ItemKnnConfig(neighbours=5, shrinkage=1.0)
+
+
+class TestSvd(ModelContract):
+    config = SvdConfig(dim=8)
+
+
+class TestSvdOfFullRank(ModelContract):
+    config = SvdConfig()
+
+
+class TestIals(ModelContract):
+    config = IalsConfig(dim=8, iterations=3)
 
 
 def test_no_rival_is_left_out() -> None:

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from embedrec.data.batches import Batch, Batches, Snapshots
 from embedrec.data.cuts import training_cuts
+from embedrec.data.sampling import Negatives
 from embedrec.features import DAY, FeatureEncoder
 from embedrec.models.inputs import customer_inputs, product_inputs
 from embedrec.tables import Tables
@@ -70,7 +71,7 @@ def test_two_batches_draw_different_negatives() -> None:
 def test_every_customer_of_every_cut_comes_once(size: int) -> None:
     encoder = FeatureEncoder.fit(*history_of(SHOP), UNTIL)
     cuts = training_cuts(encoder.history, UNTIL, HORIZON, 3)
-    run = Batches(Snapshots(encoder), cuts, size, None, 0, 0)
+    run = Batches(Snapshots(encoder), cuts, size, "all", 0, 0)
     wanted = sorted(row for cut in cuts for row in encoder.customers(cut.users, encoder.products(cut.as_of)).row)
     assert len(run) == sum(-(-len(cut.users) // size) for cut in cuts)
     assert sorted(torch.cat([batch.customers.row for batch in run]).tolist()) == wanted
@@ -91,7 +92,7 @@ def test_what_is_to_be_predicted_is_not_shown() -> None:
     """A batch describes customers and products as the shop stood before its cut."""
     encoder = FeatureEncoder.fit(*history_of(SHOP), UNTIL)
     (cut,) = training_cuts(encoder.history, UNTIL, HORIZON, 1)
-    (batch,) = Batches(Snapshots(encoder), [cut], 1000, None, 0, 0)
+    (batch,) = Batches(Snapshots(encoder), [cut], 1000, "all", 0, 0)
     history, catalogue = history_of(before(SHOP, cut.as_of))
     assert history.product_ids.equals(encoder.history.product_ids)
     then = FeatureEncoder(encoder.schema, history, catalogue).at(cut.as_of)
@@ -126,9 +127,9 @@ def by_id(batch: Batch, ids: pd.Index, known: pd.Index) -> dict[str, Any]:
 
 
 @settings(unshrunk, max_examples=25)
-@given(st.data(), st.integers(0, 20), st.integers(20 * 24, 60 * 24), st.sampled_from([None, 3]))
+@given(st.data(), st.integers(0, 20), st.integers(20 * 24, 60 * 24), st.sampled_from(["all", 3, "in_batch"]))
 def test_nothing_at_or_after_the_end_of_training(
-    data: st.DataObject, seed: int, hour: int, negatives: int | None
+    data: st.DataObject, seed: int, hour: int, negatives: Negatives
 ) -> None:
     whole, until = small_shop(seed, customers=9, products=8, purchases=60, days=60, views=20), at_day(hour / 24)
     past = before(whole, until)

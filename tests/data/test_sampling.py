@@ -11,7 +11,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from embedrec.data.sampling import Candidates, sample_candidates
+from embedrec.data.sampling import Candidates, Negatives, sample_candidates
 from embedrec.features.history import Ragged
 from embedrec.losses import softmax_loss
 
@@ -61,7 +61,7 @@ def test_own_products_weigh_0_and_drawn_ones_stand_for_all_others() -> None:
 
 
 def test_the_whole_catalogue_weighs_0_but_for_what_was_not_there() -> None:
-    for negatives in (None, 6, 100):
+    for negatives in ("all", 6, 100):
         candidates = sample_candidates(AVAILABLE, TARGETS, BOUGHT, negatives, Draws())
         assert candidates.items is None
         assert candidates.log_weight.shape == (3, N)
@@ -69,7 +69,7 @@ def test_the_whole_catalogue_weighs_0_but_for_what_was_not_there() -> None:
             assert weights(candidates, customer) == dict.fromkeys(range(6), 0.0)
 
 
-@pytest.mark.parametrize("candidates", [sampled(1, 4), sample_candidates(AVAILABLE, TARGETS, BOUGHT, None, Draws())])
+@pytest.mark.parametrize("candidates", [sampled(1, 4), sample_candidates(AVAILABLE, TARGETS, BOUGHT, "all", Draws())])
 def test_targets_and_bought_products_are_found_again(candidates: Candidates) -> None:
     items = np.arange(N) if candidates.items is None else candidates.items
     pairs = list(zip(candidates.rows.tolist(), items[candidates.columns].tolist(), strict=True))
@@ -84,13 +84,13 @@ def test_the_sampled_denominator_is_unbiased() -> None:
     scores = torch.tensor([[0.3, -1.0, 2.0, 0.5, 1.5, -0.2, 9.0, 9.0]], dtype=torch.float64)
     targets, bought = ragged([4]), ragged([1])
 
-    def loss(negatives: int | None, *drawn: int) -> float:
+    def loss(negatives: Negatives, *drawn: int) -> float:
         found = sample_candidates(AVAILABLE, targets, bought, negatives, Draws(*drawn))
         shown = scores if found.items is None else scores[:, torch.from_numpy(found.items)]
         rows, columns = torch.from_numpy(found.rows), torch.from_numpy(found.columns)
         return float(softmax_loss(shown, torch.from_numpy(found.log_weight).double(), rows, columns, 0.7))
 
-    full = loss(None)
+    full = loss("all")
     for negatives in (2, 4):
         each = [loss(negatives, *drawn) for drawn in itertools.combinations(range(6), negatives)]
         assert np.mean(np.exp(each)) == pytest.approx(np.exp(full), rel=1e-6)
@@ -104,13 +104,13 @@ def test_many_draws_approach_the_full_loss() -> None:
     targets, bought = ragged(*([row] for row in range(size))), ragged(*([row + 20, 50] for row in range(size)))
     available = np.ones(n_items, bool)
 
-    def loss(negatives: int | None) -> float:
+    def loss(negatives: Negatives) -> float:
         found = sample_candidates(available, targets, bought, negatives, rng)
         shown = scores if found.items is None else scores[:, torch.from_numpy(found.items)]
         rows, columns = torch.from_numpy(found.rows), torch.from_numpy(found.columns)
         return float(softmax_loss(shown, torch.from_numpy(found.log_weight).double(), rows, columns, 1.0))
 
-    errors = [abs(np.mean([loss(negatives) for _ in range(200)]) - loss(None)) for negatives in (10, 40, 160)]
+    errors = [abs(np.mean([loss(negatives) for _ in range(200)]) - loss("all")) for negatives in (10, 40, 160)]
     assert errors[0] > errors[1] > errors[2]
     assert errors[2] < 0.01
 
@@ -126,13 +126,13 @@ def test_any_batch(data: st.DataObject, seed: int) -> None:
     size = data.draw(st.integers(1, 4))
     wanted = data.draw(st.lists(some, min_size=size, max_size=size))
     owned = data.draw(st.lists(past, min_size=size, max_size=size))
-    negatives = data.draw(st.one_of(st.none(), st.integers(1, 12)))
+    negatives = data.draw(st.one_of(st.just("all"), st.integers(1, 12)))
     found = sample_candidates(available, ragged(*wanted), ragged(*owned), negatives, np.random.default_rng(seed))
     again = sample_candidates(available, ragged(*wanted), ragged(*owned), negatives, np.random.default_rng(seed))
     for one, other in zip(found, again, strict=True):
         np.testing.assert_array_equal(one, other)
 
-    whole = negatives is None or negatives >= len(pool)
+    whole = negatives == "all" or negatives >= len(pool)
     assert (found.items is None) == whole
     for customer in range(size):
         shown = weights(found, customer)
@@ -146,3 +146,29 @@ def test_any_batch(data: st.DataObject, seed: int) -> None:
         assert all(shown[item] == 0 for item in own)
         assert all(weight == pytest.approx(log(len(pool) / negatives)) for weight in others.values())
         assert negatives - len(own) <= len(others) <= negatives
+
+
+def test_in_batch_products_stand_for_all_by_how_often_they_turn_up() -> None:
+    """Over many batches the weighted sum over the batch's own products is the sum over the catalogue."""
+    rng = np.random.default_rng(0)
+    n_items, n_users, size = 12, 40, 8
+    rate = np.linspace(0.05, 0.6, n_items)
+    wants = rng.random((n_users, n_items)) < rate
+    wants[:, -1] = True  # nobody is left without a target
+    share = wants.mean(0)
+    turns_up = 1 - (1 - share) ** size
+    value = rng.random(n_items)
+    sums = []
+    for _ in range(3000):
+        users = rng.choice(n_users, size, replace=True)
+        targets = ragged(*(np.flatnonzero(wants[user]).tolist() for user in users))
+        found = sample_candidates(
+            np.ones(n_items, bool), targets, ragged(*[[] for _ in users]), "in_batch", rng, turns_up
+        )
+        assert found.items is not None
+        own = np.zeros(len(found.items), bool)
+        own[found.columns[found.rows == 0]] = True
+        weight = np.exp(np.where(own, -np.log(turns_up[found.items]), found.log_weight[0]))
+        sums.append((weight * value[found.items]).sum())
+        assert (found.log_weight[0, own] == 0).all()
+    assert np.mean(sums) == pytest.approx(value[share > 0].sum(), rel=0.02)

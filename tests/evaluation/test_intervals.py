@@ -7,7 +7,7 @@ import pytest
 from scipy import stats
 
 from embedrec.evaluation import intervals
-from embedrec.evaluation.intervals import RESAMPLES, bootstrap_means, paired_difference
+from embedrec.evaluation.intervals import RESAMPLES, bootstrap_means, bootstrap_ratios, paired_difference
 
 
 def skewed(n: int, seed: int = 0) -> np.ndarray:
@@ -87,6 +87,35 @@ def test_one_value_is_its_own_interval() -> None:
     means = bootstrap_means([[0.3, 0.7], [np.nan, 0.1]], seed=0)
     assert [part[0] for part in means] == [0.3, 0.3, 0.3]
     assert paired_difference([0.5], [0.25], seed=0)[:3] == (0.25, 0.25, 0.25)
+
+
+# A ratio of sums
+
+
+def test_a_customer_is_drawn_with_all_that_belongs_to_it() -> None:
+    """Values alike within customers: resampling single values would promise too narrow an interval."""
+    random = np.random.default_rng(0)
+    level, counts = skewed(150), random.integers(1, 30, size=150)
+    ratio, low, high = bootstrap_ratios((level * counts)[:, None], counts[:, None], seed=1, resamples=4000)
+    assert ratio[0] == pytest.approx(np.repeat(level, counts).mean())
+    replicates = []
+    for _ in range(4000):
+        drawn = random.integers(0, 150, size=150)
+        replicates.append(np.repeat(level[drawn], counts[drawn]).mean())
+    assert [low[0], high[0]] == pytest.approx(np.percentile(replicates, [2.5, 97.5]), abs=0.15 * np.std(replicates))
+    apart = bootstrap_means(np.repeat(level, counts)[:, None], seed=1)
+    assert high[0] - low[0] > 2 * (apart.high[0] - apart.low[0])
+
+
+def test_equal_weights_make_a_mean() -> None:
+    values = skewed(80)[:, None]
+    ours = bootstrap_ratios(3 * values, np.full((80, 1), 3), seed=2)
+    np.testing.assert_allclose(np.array(ours), np.array(bootstrap_means(values, seed=2)))
+
+
+def test_no_weight_is_nan() -> None:
+    assert np.isnan(np.array(bootstrap_ratios(np.zeros((3, 1)), np.zeros((3, 1)), seed=0))).all()
+    assert np.isnan(np.array(bootstrap_ratios(np.zeros((0, 2)), np.zeros((0, 2)), seed=0))).all()
 
 
 def test_pairs_are_compared_customer_by_customer() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import copy
 import json
 import math
@@ -95,9 +96,10 @@ def test_the_leaderboard_is_sorted_and_complete(tmp_path: Path) -> None:
         both[0].index(name) for name in ("Two-tower", "personal_frequency", "Popularity")
     )
     assert "Two-tower 0.375 0.365–0.385 75 % 0.375" in both[0]
-    assert "0.432 1,012" in both[0], "coverage has no interval, then the customers"
+    assert "1,012 customers." in both[0]
+    assert "0.365–0.385 0.432 personal_frequency" in both[0], "coverage, the last column, has no interval"
     assert "Two-tower 0.200 0.190–0.210 80 %" in both[1]
-    assert "884" in both[1]
+    assert "884 customers." in both[1]
     assert "personal_frequency" not in both[1], "a model without this view is not in its table"
 
 
@@ -134,6 +136,43 @@ def test_without_extras_only_what_was_measured_is_shown(tmp_path: Path) -> None:
 
 def test_every_extra_has_its_figure(tmp_path: Path) -> None:
     assert written(tmp_path, **EXTRAS).count("<figure>") == 2 + 1 + 1 + 2
+
+
+def with_slices() -> dict[str, Any]:
+    metrics = copy.deepcopy(METRICS)
+    for value, entry in enumerate(metrics["models"].values(), 1):
+        lengths = {name: {"ndcg@10": {"value": 0.1 * value, "low": 0.0, "high": 1.0, "n": 7}} for name in ("1", "2-5")}
+        nobody = {"ndcg@10": {"value": None, "low": None, "high": None, "n": 0}}
+        entry["slices"] = {"history_length": lengths | {"21+": nobody}, "item_popularity": {"head": lengths["1"]}}
+        bins = [{"predicted": 0.1, "observed": 0.2, "n": 5}, {"predicted": 0.3, "observed": 0.25, "n": 5}]
+        entry["calibration"] = {"brier": 0.05 / value, "brier_base": 0.06, "ece": 0.01, "n": 10, "bins": bins}
+    return metrics
+
+
+def test_slices_and_probabilities_are_drawn_where_they_were_measured(tmp_path: Path) -> None:
+    page = written(tmp_path, with_slices(), **EXTRAS)
+    assert page.count("<figure>") == 6 + 2 + 1
+    said = text(page)
+    board = said[said.index("Probabilities") : said.index("The data")]
+    assert board.index("personal_frequency 0.0167") < board.index("Two-tower 0.0250") < board.index("Popularity 0.0500")
+    assert "Brier score Mean squared distance" in said, "new words are explained"
+    assert "Brier" not in text(written(tmp_path, **EXTRAS)), "but only where they are used"
+
+
+def test_a_slice_of_nobody_is_not_drawn(tmp_path: Path) -> None:
+    images = re.findall(r"base64,([A-Za-z0-9+/=]+)", written(tmp_path, with_slices()))
+    drawn = "".join(base64.b64decode(image).decode() for image in images)
+    assert "2–5" in drawn
+    assert "21+" not in drawn
+    assert "Long tail" not in drawn
+
+
+def test_the_lowest_rating_error_is_the_best_epoch(tmp_path: Path) -> None:
+    curve = [{"epoch": e, "train_loss": 3.0 - e, "valid_rmse": value} for e, value in enumerate((1.1, 0.9, 1.0))]
+    page = written(tmp_path, learning_curve=curve)
+    images = re.findall(r"base64,([A-Za-z0-9+/=]+)", page)
+    assert sum("best 0.9000" in base64.b64decode(image).decode() for image in images) == 1
+    assert "error of predicted ratings" in text(page)
 
 
 def test_nothing_measured_is_still_a_page(tmp_path: Path) -> None:

@@ -111,19 +111,37 @@ def test_the_schema_of_metrics(finished: Trained, tables: Tables) -> None:
             assert set(VIEWS) <= one[window].keys()
             for view in VIEWS:
                 assert_figures(one[window][view])
+                assert one[window][view]["ndcg@10"]["n"] > 0 or view == "cold_item"
 
 
 def assert_figures(view: dict[str, dict[str, Any]]) -> None:
-    wanted = {f"{name}@{k}" for name in [*METRICS, "coverage"] for k in KS}
-    assert wanted <= view.keys()
-    assert len({entry["n"] for entry in view.values()}) == 1
+    assert {f"{name}@{k}" for name in [*METRICS, "coverage", "gini"] for k in KS} | {"auc"} <= view.keys()
+    n = view["ndcg@10"]["n"]
     for name, entry in view.items():
         assert entry.keys() == {"value", "low", "high", "n"}
         assert isinstance(entry["n"], int)
-        assert entry["n"] > 0
-        assert 0 <= entry["value"] <= 1
-        if not name.startswith("coverage"):
-            assert entry["low"] <= entry["value"] <= entry["high"]
+        partial = name == "auc" or name.startswith("diversity")  # not every customer has one
+        assert entry["n"] <= n if partial else entry["n"] == n
+        if entry["value"] is None:
+            assert entry["n"] == 0
+            continue
+        if not name.startswith(("novelty", "mean_popularity")):
+            assert 0 <= entry["value"] <= 1
+        if not name.startswith(("coverage", "gini")):
+            slack = 1e-9 * max(1.0, abs(entry["value"]))  # where everybody has the same value
+            assert entry["low"] - slack <= entry["value"] <= entry["high"] + slack
+
+
+def test_more_than_ranking_figures(finished: Trained) -> None:
+    for one in finished.metrics["models"].values():
+        assert {"history_length", "item_popularity", "customer"} <= one["slices"].keys()
+        known = sum(entry["ndcg@10"]["n"] for entry in one["slices"]["history_length"].values())
+        assert known == one["test"]["all"]["ndcg@10"]["n"] > 0
+        chance = one["calibration"]
+        assert 0 <= chance["brier"] <= 1
+        assert 0 <= chance["ece"] <= 1
+        assert sum(part["n"] for part in chance["bins"]) == chance["n"] > 0
+        assert "ratings" not in one, "no customer of this shop rated anything"
 
 
 def test_windows_follow_each_other(finished: Trained, tables: Tables) -> None:

@@ -18,7 +18,8 @@ def plain(**changes: Any) -> dict[str, Any]:
 def test_defaults() -> None:
     config = parse_config(plain())
     assert config.model.name == "two_tower"
-    assert config.split.protocol == "global_time"
+    assert config.split.protocol is None
+    assert config.loss.name == "softmax"
     assert config.outputs == "outputs"
     assert config.tracking.enabled
 
@@ -117,6 +118,50 @@ def test_every_setting_of_conf_is_known() -> None:
             config = parse_config(plain(**{group: values}))
             assert field is not None
             section = getattr(config, group)
-            assert section.model_dump(mode="json") == values, (
-                f"{path} leaves a setting out, or differs from its default"
-            )
+            told = section.model_dump(mode="json")
+            assert values.keys() == told.keys(), f"{path} leaves a setting out"
+            given = {key: value for key, value in values.items() if value is not None}
+            assert given == {key: told[key] for key in given}, f"{path} differs from the default"
+
+
+# What is left open, the model's recipe decides
+
+
+def learned(model: str, **changes: Any) -> RunConfig:
+    return parse_config(plain(model={"name": model}, **changes))
+
+
+def test_each_learned_model_has_its_own_loss_and_pace() -> None:
+    assert learned("mf_bpr").loss.model_dump() == {"name": "bpr", "negatives": 1}
+    assert learned("neural_mf").loss.model_dump() == {"name": "bce", "negatives": 4}
+    assert learned("biased_mf").loss.name == "mse"
+    assert learned("two_tower_ids").loss.name == "softmax"
+    assert learned("mf_bpr").trainer.batch_size != learned("two_tower").trainer.batch_size
+
+
+def test_what_is_left_at_null_is_open() -> None:
+    opened = learned("mf_bpr", loss={"name": None, "negatives": None}, trainer={"max_epochs": None, "patience": 9})
+    closed = learned("mf_bpr", trainer={"patience": 9})
+    assert opened == closed
+    assert opened.trainer.patience == 9
+
+
+def test_what_is_given_wins() -> None:
+    config = learned("mf_bpr", loss={"negatives": 7}, trainer={"max_epochs": 2})
+    assert (config.loss.negatives, config.trainer.max_epochs) == (7, 2)  # type: ignore[union-attr]
+    other = learned("mf_bpr", loss={"name": "bce"})
+    assert other.loss.name == "bce"
+
+
+def test_a_loss_the_model_does_not_know() -> None:
+    with pytest.raises(ConfigError, match="loss=softmax: mf_bpr is trained with bpr or bce"):
+        learned("mf_bpr", loss={"name": "softmax"})
+    with pytest.raises(ConfigError, match="loss.temperature: there is no such setting"):
+        learned("mf_bpr", loss={"temperature": 0.5})
+
+
+@pytest.mark.parametrize("name", ["softmax", "in_batch", "bpr", "bce", "mse"])
+def test_the_two_tower_model_knows_every_loss(name: str) -> None:
+    config = learned("two_tower", loss={"name": name})
+    assert config.loss.name == name
+    assert parse_config(json.loads(json.dumps(config.model_dump(mode="json")))) == config

@@ -55,14 +55,15 @@ def by_popularity(snapshot: Snapshot, days: float) -> list[int]:
     return sorted(recent, key=lambda item: (-recent[item], -ever[item], item))
 
 
-def by_personal_frequency(snapshot: Snapshot, user: int, half_life: float) -> list[int]:
-    """Own decayed counts first, then what is popular; two counts equal to nine digits are a tie."""
-    count = defaultdict(float)
+def personal_frequency(snapshot: Snapshot, user: int, half_life: float) -> list[float]:
+    """Own decayed counts and a millionth of this month's customers; their ties by all-time customers."""
+    recent, ever = buyers(snapshot, 28), buyers(snapshot, np.inf)
+    most = max(ever.values())
+    score = [1e-6 * (recent[item] + ever[item] / (most + 1)) for item in range(snapshot.history.n_items)]
     for buyer, item, time in past(snapshot):
         if buyer == user:
-            count[item] += 0.5 ** ((snapshot.as_of - time) / DAY / half_life)
-    order = {item: place for place, item in enumerate(by_popularity(snapshot, 28))}
-    return sorted(order, key=lambda item: (-float(f"{count[item]:.9g}"), order[item]))
+            score[item] += 0.5 ** ((snapshot.as_of - time) / DAY / half_life)
+    return score
 
 
 def ranking(scores: torch.Tensor) -> list[int]:
@@ -104,11 +105,7 @@ def test_personal_frequency(seed: int, day: int, half_life: float) -> None:
     model = PersonalFrequencyConfig(half_life=half_life).build(snapshot.encoder.schema).fit(snapshot)
     users = np.arange(snapshot.history.n_users)
     for user, scores in zip(users, model.score(users), strict=True):
-        if half_life > 1:
-            assert ranking(scores) == by_personal_frequency(snapshot, user, half_life)
-        else:  # the loop's plain sum underflows its nine digits; old purchases must still beat none
-            own = {item for buyer, item, _ in past(snapshot) if buyer == user}
-            assert set(ranking(scores)[: len(own)]) == own
+        np.testing.assert_allclose(scores, personal_frequency(snapshot, user, half_life), rtol=1e-9)
 
 
 def test_ties_among_own_products_go_to_what_sells() -> None:
@@ -126,20 +123,21 @@ def test_twice_a_half_life_ago_is_once_now() -> None:
     snapshot = snapshot_of(bought(*rows), at_day(100) + 1)
     model = PersonalFrequencyConfig(half_life=60.0).build(snapshot.encoder.schema).fit(snapshot)
     scores = model.score(np.array([0]))[0]
-    assert scores[0] - scores[1] == pytest.approx(0, abs=1e-8)
-    assert ranking(scores)[:2] == [0, 1]  # A outsells B
+    assert scores[0] - scores[1] == pytest.approx(1e-6 / 3)  # but for one customer more who ever bought A
+    assert ranking(scores)[:2] == [0, 1]
     assert ranking(scores)[2:] == [2, 3]
 
 
-@pytest.mark.parametrize("half_life", [0.5, 60.0, 36500.0])
-def test_a_purchase_of_a_hundred_years_ago_beats_none(half_life: float) -> None:
-    now = 100 * 365.25
-    lately = [(f"C{c}", "B", now - 1) for c in range(50)]
-    snapshot = snapshot_of(bought(("Ann", "A", 0), ("Ann", "C", 0.5), *lately), at_day(now))
-    model = PersonalFrequencyConfig(half_life=half_life).build(snapshot.encoder.schema).fit(snapshot)
-    parts = model.score_parts(snapshot.customers(np.array([0])))
-    assert ranking(sum(parts.values())[0]) == [2, 0, 1, 3]
-    assert (parts["repeat"][0] > 0).tolist() == [True, False, True, False]
+@pytest.mark.parametrize("half_life", [0.5, 60.0, 365.0])
+def test_what_sells_this_month_overtakes_a_single_purchase_of_long_ago(half_life: float) -> None:
+    """Fifty buyers weigh 50 millionths, as much as one own purchase 14.3 half-lives ago."""
+    now = 20 * half_life + 30
+    lately = [(f"C{c:02d}", "B", now - 1) for c in range(50)]
+    for half_lives, expected in ((14.0, ["A", "B"]), (14.6, ["B", "A"]), (19.0, ["B", "A"])):
+        snapshot = snapshot_of(bought(("Ann", "A", now - half_lives * half_life), *lately), at_day(now))
+        model = PersonalFrequencyConfig(half_life=half_life).build(snapshot.encoder.schema).fit(snapshot)
+        scores = model.score(np.array([0]))[0]
+        assert [snapshot.history.product_ids[item] for item in ranking(scores)[:2]] == expected
 
 
 def test_random_gives_each_customer_their_own_order() -> None:

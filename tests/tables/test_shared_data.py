@@ -63,6 +63,44 @@ def test_amazon_grocery() -> None:
     assert tables.products["category"].nunique() == 57
 
 
+# name: kind of time, purchases and views by part ("" where none is published)
+PUBLISHED: dict[str, tuple[str, dict[str, int], int]] = {
+    "gowalla": ("none", {"train": 810_128, "test": 217_242}, 0),
+    "beauty": ("order", {"train": 153_776, "valid": 22_363, "test": 22_363}, 0),
+    "tmall": ("none", {"train": 92_180, "test": 15_449}, 1_069_430),
+    "steam200k": ("none", {"": 128_804}, 70_489),
+    "ciao": ("none", {"": 283_395}, 0),
+    "online_retail_raw": ("dates", {"": 397_924}, 0),
+}
+
+
+@needs_data
+@pytest.mark.parametrize("name", PUBLISHED)
+def test_published_sets(name: str) -> None:
+    time, purchases, activity = PUBLISHED[name]
+    tables = read_tables(shipped(name))
+    parts = tables.purchases["split"] if "split" in tables.events else pd.Series("", index=tables.purchases.index)
+    assert tables.time == time
+    assert parts.value_counts().to_dict() == purchases
+    assert len(tables.events) - len(tables.purchases) == activity
+    assert not len(tables.quarantine)
+
+
+@needs_data
+def test_ciao_keeps_ratings_of_customers_apart_from_means_of_products() -> None:
+    tables = read_tables(shipped("ciao"))
+    assert tables.events["customer_rating"].between(1, 5).all()
+    assert tables.products[["rating", "rating_count"]].isna().to_numpy().all(), "computed over the whole period"
+    assert tables.products["category"].nunique() == 28
+
+
+@needs_data
+def test_steam_has_prices_ratings_and_hours() -> None:
+    tables = read_tables(shipped("steam200k"))
+    assert tables.products[["category", "price", "rating", "rating_count"]].notna().mean().min() > 0.35
+    assert tables.events.loc[tables.events["event"] == "view", "time_spent"].notna().all()
+
+
 VARIANTS: list[tuple[str, dict[str, str], int]] = [
     ("variant_01", {}, 8),
     ("variant_02", {}, 985),
@@ -88,3 +126,5 @@ def test_what_people_hand_over(path: str, files: dict[str, str], purchases: int)
     assert len(tables.purchases) == purchases
     assert not len(tables.quarantine)
     assert tables.purchases["product_id"].isin(tables.products["product_id"]).all()
+    # every line of that one file names another rating of its product
+    assert ("customer_rating" in tables.events) == (path == "variant_05/dataset.csv")

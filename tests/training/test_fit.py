@@ -16,7 +16,7 @@ from torch import Tensor
 from embedrec.data import datamodule
 from embedrec.data.batches import Batch, Batches
 from embedrec.data.cuts import training_cuts
-from embedrec.data.datamodule import ShopData
+from embedrec.data.datamodule import CutData
 from embedrec.errors import TrainingError
 from embedrec.features import DAY, FeatureEncoder
 from embedrec.models import TwoTower, TwoTowerConfig
@@ -68,7 +68,7 @@ def train(encoder: FeatureEncoder, tmp_path: Path) -> Train:
         torch.manual_seed(seed)
         network = MODEL.build(encoder.schema)
         cuts = training_cuts(encoder.history, encoder.history.end, 30 * DAY, config.cuts)
-        data = ShopData(encoder, cuts, config.batch_size, None, seed)
+        data = CutData(encoder, cuts, config.batch_size, "all", seed)
         how = {"progress": False, **how}
         return Outcome(fit(network, data, SoftmaxConfig(), config, folder=tmp_path / folder, **how), network)
 

@@ -24,7 +24,7 @@ class ModelStamp(BaseModel):
     """Which model answered, and the last day of the data it has seen."""
 
     id: str
-    data_until: date
+    data_until: date | None
 
 
 class Item(BaseModel):
@@ -63,8 +63,8 @@ class Health(BaseModel):
 
     ready: bool
     model: ModelStamp
-    data_from: date
-    age_days: int
+    data_from: date | None
+    age_days: int | None
 
 
 def _utc_today() -> date:
@@ -112,7 +112,7 @@ class Service:
     def health(self) -> Health:
         """Describe the model in use. Age counts days from the end of its data to today (UTC)."""
         info = self.shop.info
-        age = (self._today() - info.data_until).days
+        age = None if info.data_until is None else (self._today() - info.data_until).days
         return Health(ready=True, model=_stamp(self.shop), data_from=info.data_from, age_days=age)
 
     def _customer_answer(self, shop: Recommender, found: pd.DataFrame, customer: str | None) -> CustomerAnswer:

@@ -36,7 +36,7 @@ def _text(value: object) -> str:
 
 
 def _day(value: date | datetime) -> str:
-    return f"{value.day} {value:%b %Y}"
+    return f"{value.day} {value:%b %Y}" if known(value) is not None else _NOTHING
 
 
 def _amount(value: float | None) -> str:
@@ -66,10 +66,15 @@ def header(info: ModelInfo) -> str:
         f"{_cautions(info)}"
         f'<p class="er-verdict"><strong>How well does it work?</strong> {_plain_figure(info)}{_text(info.verdict)}</p>'
         f'<p class="er-verdict"><strong>Learned from</strong> {_text(info.data_name)}: '
-        f"{_count(info.customers, 'customer')}, {_count(info.products, 'product')}, purchases from "
-        f"{_day(info.data_from)} to {_day(info.data_until)}.</p>"
+        f"{_count(info.customers, 'customer')}, {_count(info.products, 'product')}{_window(info)}.</p>"
         "</header>"
     )
+
+
+def _window(info: ModelInfo) -> str:
+    if info.data_from is None or info.data_until is None:
+        return "; the purchases carry no dates"
+    return f", purchases from {_day(info.data_from)} to {_day(info.data_until)}"
 
 
 def _plain_figure(info: ModelInfo) -> str:

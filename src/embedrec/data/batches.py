@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from embedrec.data.cuts import Cut
-from embedrec.data.sampling import Candidates, sample_candidates
+from embedrec.data.sampling import Candidates, Negatives, sample_candidates
 from embedrec.features import FeatureEncoder, Snapshot
 from embedrec.models.inputs import CustomerInputs, ProductInputs, customer_inputs, product_inputs
 
@@ -27,6 +27,11 @@ class Batch(NamedTuple):
     first_time: Tensor  # [P] bool: the customer had not bought the product before
     bought_rows: Tensor  # [Q] places of products bought before, as rows and columns of the scores
     bought_columns: Tensor  # [Q]
+
+    @property
+    def size(self) -> int:
+        """Number of customers, B."""
+        return len(self.customers.row)
 
 
 class Snapshots:
@@ -52,12 +57,14 @@ class Batches:
         snapshots: Snapshots,
         cuts: Sequence[Cut],
         batch_size: int,
-        negatives: int | None,
+        negatives: Negatives,
         seed: int,
         epoch: int,
     ) -> None:
         self._snapshots = snapshots
-        self._negatives = negatives
+        self._negatives: Negatives = negatives
+        self._turns_up: dict[int, np.ndarray] = {}
+        self._batch_size = batch_size
         self._stream = (seed, epoch)
         rng = np.random.default_rng(self._stream)
         chunks = [
@@ -79,7 +86,12 @@ class Batches:
         customers = snapshot.customers(users)
         targets = snapshot.history.targets(users, cut.as_of, cut.until)
         sampled: Candidates = sample_candidates(
-            snapshot.products.candidates, targets, customers.bought, self._negatives, rng
+            snapshot.products.candidates,
+            targets,
+            customers.bought,
+            self._negatives,
+            rng,
+            self._chance(cut, snapshot) if self._negatives == "in_batch" else None,
         )
         return Batch(
             customers=customer_inputs(customers),
@@ -92,3 +104,12 @@ class Batches:
             bought_rows=torch.from_numpy(sampled.bought_rows),
             bought_columns=torch.from_numpy(sampled.bought_columns),
         )
+
+    def _chance(self, cut: Cut, snapshot: Snapshot) -> np.ndarray:
+        """[N]: how likely a batch of the cut is to hold each product as a target."""
+        if cut.as_of not in self._turns_up:
+            wanted = snapshot.history.targets(cut.users, cut.as_of, cut.until).values
+            share = np.bincount(wanted, minlength=snapshot.history.n_items) / len(cut.users)
+            size = min(self._batch_size, len(cut.users))
+            self._turns_up[cut.as_of] = 1 - (1 - share) ** size
+        return self._turns_up[cut.as_of]

@@ -1,30 +1,66 @@
-"""`ShopData`: hands Lightning the batches of the epoch it is in."""
+"""`TrainingData`: hands Lightning the batches of the epoch it is in."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from typing import Any
 
 import pytorch_lightning as pl
 
 from embedrec.data.batches import Batches, Snapshots
 from embedrec.data.cuts import Cut
+from embedrec.data.pairs import PairBatches, Pairs
+from embedrec.data.sampling import Negatives
 from embedrec.features import FeatureEncoder
 
 
-class ShopData(pl.LightningDataModule):
-    """Training cuts as batches; the trainer must reload it every epoch."""
+class TrainingData(pl.LightningDataModule):
+    """Batches that depend on (seed, epoch) alone; the trainer must reload them every epoch."""
+
+    def __init__(self, batch_size: int, seed: int) -> None:
+        super().__init__()
+        self.batch_size = batch_size
+        self.seed = seed
+
+    def epoch(self, number: int) -> Iterable[Any]:
+        """Return the batches of an epoch."""
+        raise NotImplementedError
+
+    def train_dataloader(self) -> Iterable[Any]:
+        """Return the batches of the current epoch."""
+        return self.epoch(self.trainer.current_epoch if self.trainer else 0)
+
+
+class CutData(TrainingData):
+    """The shop as of past dates, in batches of customers."""
 
     def __init__(
-        self, encoder: FeatureEncoder, cuts: Sequence[Cut], batch_size: int, negatives: int | None, seed: int
+        self, encoder: FeatureEncoder, cuts: Sequence[Cut], batch_size: int, negatives: Negatives, seed: int
     ) -> None:
-        super().__init__()
+        super().__init__(batch_size, seed)
         self.cuts = list(cuts)
-        self.batch_size = batch_size
         self.negatives = negatives
-        self.seed = seed
         self._snapshots = Snapshots(encoder)
 
-    def train_dataloader(self) -> Batches:
-        """Return the batches of the current epoch."""
-        epoch = self.trainer.current_epoch if self.trainer else 0
-        return Batches(self._snapshots, self.cuts, self.batch_size, self.negatives, self.seed, epoch)
+    def __len__(self) -> int:
+        return len(self.cuts)
+
+    def epoch(self, number: int) -> Batches:
+        """Return the batches of an epoch."""
+        return Batches(self._snapshots, self.cuts, self.batch_size, self.negatives, self.seed, number)
+
+
+class PairData(TrainingData):
+    """(customer, product) pairs."""
+
+    def __init__(self, pairs: Pairs, batch_size: int, negatives: int, seed: int) -> None:
+        super().__init__(batch_size, seed)
+        self.pairs = pairs
+        self.negatives = negatives
+
+    def __len__(self) -> int:
+        return len(self.pairs)
+
+    def epoch(self, number: int) -> PairBatches:
+        """Return the batches of an epoch."""
+        return PairBatches(self.pairs, self.batch_size, self.negatives, self.seed, number)

@@ -50,13 +50,27 @@ def bootstrap_means(values: ArrayLike, seed: int, resamples: int = RESAMPLES) ->
     table = np.asarray(values, dtype=np.float64)
     assert table.ndim == 2, f"values[n, M] expected, got shape {table.shape}"
     known = ~np.isnan(table)
-    replicates = _resampled_means(table, known, seed, resamples)
-    with_values = known.any(axis=0)
-    means = Means(*(np.full(table.shape[1], np.nan) for _ in range(3)))
-    if with_values.any():
+    return bootstrap_ratios(np.where(known, table, 0.0), known, seed, resamples)
+
+
+def bootstrap_ratios(sums: ArrayLike, weights: ArrayLike, seed: int, resamples: int = RESAMPLES) -> Means:
+    """Return Σ sums / Σ weights of each column over the customers, with its 95 % percentile interval.
+
+    sums[n, M] and weights[n, M] hold what belongs to each customer, who is drawn with all of it: for a mean over
+    ratings, the sum over the customer's ratings and their number (a cluster bootstrap; Davison and Hinkley 1997,
+    section 3.8). A column whose weights are all 0 is NaN throughout, and a resample without weight is left out.
+    """
+    # column by column in memory: numpy then adds pairwise, the same whatever columns stand beside
+    above, below = (np.asarray(part, dtype=np.float64, order="F") for part in (sums, weights))
+    assert above.ndim == 2, f"sums[n, M] expected, got shape {above.shape}"
+    assert above.shape == below.shape, f"{above.shape} sums and {below.shape} weights"
+    replicates = _resampled_ratios(above, below, seed, resamples)
+    some = below.sum(axis=0) > 0
+    means = Means(*(np.full(above.shape[1], np.nan) for _ in range(3)))
+    if some.any():
         tails = [50 * (1 - LEVEL), 50 * (1 + LEVEL)]
-        means.mean[with_values] = np.nanmean(table[:, with_values], axis=0)
-        means.low[with_values], means.high[with_values] = np.nanpercentile(replicates[:, with_values], tails, axis=0)
+        means.mean[some] = above.sum(axis=0)[some] / below.sum(axis=0)[some]
+        means.low[some], means.high[some] = np.nanpercentile(replicates[:, some], tails, axis=0)
     return means
 
 
@@ -75,29 +89,28 @@ def paired_difference(a: ArrayLike, b: ArrayLike, seed: int, resamples: int = RE
     gaps = gaps[~np.isnan(gaps)]
     if not len(gaps):
         return Difference(np.nan, np.nan, np.nan, np.nan, 0)
-    replicates = _resampled_means(gaps[:, None], np.ones((len(gaps), 1), dtype=np.bool_), seed, resamples)
+    replicates = _resampled_ratios(gaps[:, None], np.ones((len(gaps), 1)), seed, resamples)
     low, high = np.percentile(replicates, [50 * (1 - LEVEL), 50 * (1 + LEVEL)])
     against = min(int((replicates <= 0).sum()), int((replicates >= 0).sum()))
     p_value = min(1.0, 2 * (1 + against) / (resamples + 1))
     return Difference(float(gaps.mean()), float(low), float(high), p_value, len(gaps))
 
 
-def _resampled_means(table: Values, known: NDArray[np.bool_], seed: int, resamples: int) -> Values:
-    """Mean of the known values of each column in each resample: [resamples, M], NaN where none was drawn.
+def _resampled_ratios(sums: Values, weights: Values, seed: int, resamples: int) -> Values:
+    """Σ sums / Σ weights of each column in each resample: [resamples, M], NaN where no weight was drawn.
 
     A resample is a row of counts (how often each customer was drawn), so its sums are one matrix product.
     """
-    n, n_columns = table.shape
-    means = np.full((resamples, n_columns), np.nan)
+    n, n_columns = sums.shape
+    ratios = np.full((resamples, n_columns), np.nan)
     if n == 0:
-        return means
+        return ratios
     random = np.random.default_rng(seed)
-    filled, weight = np.where(known, table, 0.0), known.astype(np.float64)
     block = max(1, _BLOCK_DRAWS // n)
     for start in range(0, resamples, block):
         rows = min(block, resamples - start)
         drawn = random.integers(0, n, size=(rows, n)) + n * np.arange(rows)[:, None]
         counts = np.bincount(drawn.ravel(), minlength=rows * n).reshape(rows, n).astype(np.float64)
-        total = counts @ weight
-        np.divide(counts @ filled, total, out=means[start : start + rows], where=total > 0)
-    return means
+        total = counts @ weights
+        np.divide(counts @ sums, total, out=ratios[start : start + rows], where=total > 0)
+    return ratios

@@ -1,52 +1,50 @@
 """The report of a run: the verdict first, then the figures, the leaderboard, and where every row went.
 
 Everything shown is read from the contents of metrics.json and the few series beside it; nothing is computed
-again, so the page cannot disagree with the file.
+again, so the page cannot disagree with the file. `ModelPage` holds what the report of a comparison shares.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
+from embedrec.evaluation import words
 from embedrec.evaluation.verdict import RANDOM, Verdict
-from embedrec.evaluation.words import RULES, SPLITS, TERMS
-from embedrec.metrics import POPULARITY_BANDS, metric_name
+from embedrec.metrics import metric_name
 from embedrec.report import (
     Cell,
+    Entry,
     Estimate,
     Report,
+    best_first,
     colours,
+    column,
+    count,
     curve_figure,
+    duration,
+    estimate,
+    fixed,
     interval_figure,
     line_figure,
+    number,
+    panels_figure,
+    percent,
+    reliability_figure,
     shares_figure,
+    steps_figure,
 )
 from embedrec.tables.model import TableAccount
 
 Json = Mapping[str, Any]
 
 K = 10
-_NDCG, _HITS = metric_name("ndcg", K), metric_name("hit_rate", K)
-_COLUMNS = {
-    metric_name("ndcg", K): f"NDCG@{K}",
-    metric_name("recall", K): f"Recall@{K}",
-    metric_name("hit_rate", K): f"Hit rate@{K}",
-    metric_name("mrr", K): f"MRR@{K}",
-    metric_name("map", K): f"MAP@{K}",
-    metric_name("coverage", K): f"Coverage@{K}",
-}
-_VIEWS = {
-    "all": "All purchases count, those of products bought before included",
-    "new": "Only products the customer never bought before count and are recommended",
-}
-_PICTURED = {"all": "All purchases", "new": "New products only"}
-_BANDS = tuple(
-    f"{'top' if low == 0 else 'next' if high < 1 else 'last'} {high - low:.0%}".replace("%", " %")
-    for low, high in zip((0.0, *POPULARITY_BANDS), POPULARITY_BANDS, strict=False)
-)
+NDCG, HITS, COVERAGE = metric_name("ndcg", K), metric_name("hit_rate", K), metric_name("coverage", K)
+LEADING = 5
+"""Models drawn where more would not be told apart."""
 
 
 def write_run_report(
@@ -66,133 +64,170 @@ def write_run_report(
     """Write report.html from the contents of metrics.json.
 
     champion        the trained model, highlighted throughout
-    learning_curve  one {"epoch", "train_loss", "valid_ndcg"} an epoch; empty for a model without epochs
+    learning_curve  one {"epoch", "train_loss", "valid_ndcg" or "valid_rmse"} an epoch; empty without epochs
     recall_curves   {model: {k: (recall@k, low, high)}}, view `all`
     popularity      {model, or another label: shares as `metrics.popularity_shares` returns them}
     oracle          a synthetic shop's best reachable figures, {"ndcg@10": {view: value}}
     names           readable model names; others are shown as they are
     """
-    page = _Page(metrics, champion, oracle or {}, names or {})
+    page = _RunPage(metrics, champion, oracle or {}, names or {})
     page.opening(verdict)
     page.figures(learning_curve, recall_curves or {}, popularity or {})
     page.leaderboard()
+    page.calibration()
     page.data(accounts, warnings)
     page.method()
     page.report.write(path)
 
 
-class _Page:
-    """The sections of the page, each a method."""
+class ModelPage:
+    """Sections about the models of metrics.json; a subclass says which of them lead, and in which colours."""
 
-    def __init__(self, metrics: Json, champion: str, oracle: Json, names: Mapping[str, str]) -> None:
-        models: Json = metrics["models"]
-        self.names, self.champion, self.metrics = names, champion, metrics
-        self.reachable: Mapping[str, float] = oracle.get(_NDCG, {})
-        # {view: {model: its test figures}}, best NDCG first; a model without a view is absent from it.
-        self.views = {view: _ranked(models, view) for view in _VIEWS}
-        self.colour = colours([self.called(model) for model in models], self.called(champion))
-        data: Json = metrics.get("data", {})
-        title = f"{self.called(champion)} on {data.get('name', 'this shop')}"
-        self.report = Report(title[:1].upper() + title[1:], _window(data))
+    views: Sequence[str] = ("all", "new")
+    fit_column = False
+
+    leading: Sequence[str] = ()  # models in figures that hold few, the most important first
+    strong: Collection[str] = ()  # readable names that stand out
+    colour: Mapping[str, str] = MappingProxyType({})  # by readable name
+
+    def __init__(self, metrics: Json, title: str, names: Mapping[str, str], oracle: Json) -> None:
+        self.names, self.metrics = names, metrics
+        self.models: Mapping[str, Json] = metrics["models"]
+        self.reachable: Mapping[str, float] = oracle.get(NDCG, {})
+        self.terms = dict(words.TERMS)
+        self.report = Report(title[:1].upper() + title[1:], _periods(metrics.get("data", {})))
 
     def called(self, model: str) -> str:
+        """Return a model's readable name."""
         return self.names.get(model, model)
 
-    def opening(self, verdict: Verdict) -> None:
-        """The verdict and the key figures."""
-        good = verdict.beyond_chance and verdict.winner == self.champion
-        self.report.callout(verdict.sentence, "verdict good" if good else "verdict caution")
-        view = self.views["all"]
-        if self.champion not in view:
+    def board(self, view: str) -> dict[str, Mapping[str, Entry]]:
+        """Return {model: its test figures in this view}, best NDCG first; nothing where nobody was measured."""
+        figures = {model: entry.get("test", {}).get(view, {}) for model, entry in self.models.items()}
+        rows = {model: row for model, row in figures.items() if row}
+        known = any(math.isfinite(number(row.get(NDCG))) for row in rows.values())
+        return {model: rows[model] for model in best_first(rows, NDCG)} if known else {}
+
+    def ranking(self) -> None:
+        """Add a bar for each model, a figure for each view; a dot for each seed where there are several."""
+        for view, said in words.PICTURED.items():
+            board = self.board(view)
+            if not board:
+                continue
+            rows = {self.called(model): estimate(figures.get(NDCG)) for model, figures in board.items()}
+            limit = ("best possible", self.reachable[view]) if view in self.reachable else None
+            seeds = {self.called(model): self._seeds(model, view) for model in board}
+            figure = interval_figure(rows, self.colour, self.strong, f"NDCG@{K}", limit, seeds)
+            note = ", each seed a dot" if any(seeds.values()) else ""
+            self.report.figure(figure, f"{said}: quality of the first {K} places (95 % interval{note}).")
+
+    def _seeds(self, model: str, view: str) -> list[float]:
+        values = self.models[model].get(f"seeds_{NDCG}", {}).get(view, ())
+        return [float(value) for value in values if value is not None]
+
+    def slice_of(self, model: str, group: str) -> Mapping[str, Mapping[str, Entry]]:
+        """Return {slice: its figures} of one group, empty where the model has none."""
+        found: Mapping[str, Mapping[str, Entry]] = self.models[model].get("slices", {}).get(group, {})
+        return found
+
+    def slice_names(self, group: str) -> list[str]:
+        """Return the slices of a group in which somebody was measured, in the order of the file."""
+        rows = [self.slice_of(model, group) for model in self.models]
+        names = dict.fromkeys(name for row in rows for name in row)
+        return [name for name in names if any(math.isfinite(_ndcg(row, name)[0]) for row in rows)]
+
+    def for_whom(self) -> None:
+        """Add the figures of customers by their history, and of products by their popularity."""
+        lengths = self.slice_names("history_length")
+        rows = {model: row for model in self.leading if (row := self.slice_of(model, "history_length"))}
+        if lengths and rows:
+            curves = {self.called(model): [_ndcg(row, one) for one in lengths] for model, row in rows.items()}
+            counts = [count(*(row.get(one, {}).get(NDCG) for row in rows.values())) for one in lengths]
+            ticks = [f"{one.replace('-', '–')}\n({n})" for one, n in zip(lengths, counts, strict=True)]
+            label = "products bought before (customers)"
+            figure = steps_figure(curves, ticks, self.colour, self.strong, label, f"NDCG@{K}")
+            self.report.figure(figure, "The longer a customer is known, the better? Quality by what was bought before.")
+        parts = self.slice_names("item_popularity")
+        rows = {model: row for model in self.leading if (row := self.slice_of(model, "item_popularity"))}
+        if parts and rows:
+            panels = {
+                words.slice_name("item_popularity", part): {
+                    self.called(model): _ndcg(row, part) for model, row in rows.items()
+                }
+                for part in parts
+            }
+            figure = panels_figure(panels, self.colour, self.strong, f"NDCG@{K}")
+            self.report.figure(figure, "Bestsellers are easy to find. Who finds the rest of the catalogue?")
+        if lengths or parts:
+            self.terms |= words.SLICE_TERMS
+
+    def probabilities(self, models: Sequence[str]) -> None:
+        """Add the reliability of stated probabilities, for the models that have them."""
+        curves = {
+            self.called(model): [(float(part["predicted"]), float(part["observed"])) for part in bins]
+            for model in models
+            if (bins := self.models[model].get("calibration", {}).get("bins"))
+        }
+        if curves:
+            labels = "stated probability", "really bought"
+            figure = reliability_figure(curves, self.colour, self.strong, *labels)
+            said = "Do probabilities come true? On the dashed line, as many products are bought as was said."
+            self.report.figure(figure, said)
+
+    def calibration(self) -> None:
+        """Add how far stated probabilities are from what happened, for every model that states any."""
+        found = {model: entry.get("calibration", {}) for model, entry in self.models.items()}
+        known = {model: one for model, one in found.items() if math.isfinite(number(one, "brier"))}
+        if not known:
             return
-        ours = view[self.champion]
-        value, interval = _column([ours.get(_NDCG)])[0]
-        tiles = [Cell(value, f"NDCG@{K}: quality of the first {K} places ({interval})")]
-        hits = _number(ours.get(_HITS), "value")
-        if math.isfinite(hits):
-            said = f"customers bought at least one of the {K} products recommended"
-            rival = next((model for model in view if model not in (self.champion, RANDOM)), None)
-            theirs = _number(view[rival].get(_HITS), "value") if rival else math.nan
-            if rival and math.isfinite(theirs):
-                said += f"; {100 * theirs:.0f} with {self.called(rival)}"
-            tiles.append(Cell(f"{100 * hits:.0f} of 100", said))
-        if "all" in self.reachable:
-            share = self.achieved(ours, "all")
-            tiles.append(Cell(share, "of the quality that the best possible model reaches on this synthetic shop"))
-        tiles.append(Cell(_count(ours.get(_NDCG)), "customers tested, who had bought before the test period"))
-        self.report.tiles(tiles)
-
-    def achieved(self, figures: Json, view: str) -> str:
-        """NDCG as a share of the best reachable."""
-        value, best = _number(figures.get(_NDCG), "value"), self.reachable[view]
-        return f"{100 * value / best:.0f} %" if math.isfinite(value) and best > 0 else "–"
-
-    def figures(
-        self,
-        learning_curve: Sequence[Mapping[str, float | None]],
-        recall_curves: Mapping[str, Mapping[int, Estimate]],
-        popularity: Mapping[str, Sequence[float]],
-    ) -> None:
-        """The figures that have something to show."""
-        self.report.heading("In pictures")
-        ours = self.called(self.champion)
-        for view, models in self.views.items():
-            rows = {self.called(model): _estimate(figures.get(_NDCG)) for model, figures in models.items()}
-            if rows:
-                limit = ("best possible", self.reachable[view]) if view in self.reachable else None
-                figure = interval_figure(rows, self.colour, ours, f"NDCG@{K}", limit)
-                self.report.figure(figure, f"{_PICTURED[view]}: quality of the first {K} places (95 % interval).")
-        if recall_curves:
-            curves = {self.called(model): curve for model, curve in recall_curves.items()}
-            figure = curve_figure(curves, self.colour, ours, "products recommended", "share found")
-            self.report.figure(figure, "The longer the list, the more of what customers bought is on it.")
-        if popularity:
-            shares = {self.called(label): bands for label, bands in popularity.items()}
-            figure = shares_figure(shares, _BANDS)
-            self.report.figure(
-                figure,
-                "How popular are the products shown? Top 1 % to last 50 % of the catalogue, by past sales.",
-            )
-        if learning_curve:
-            epochs = [_number(row, "epoch") for row in learning_curve]
-            for key, label, caption, mark in (
-                ("valid_ndcg", f"validation NDCG@{K}", "Learning: quality on the validation period.", True),
-                ("train_loss", "training loss", "Learning: what training minimises.", False),
-            ):
-                values = [_number(row, key) for row in learning_curve]
-                if any(map(math.isfinite, values)):
-                    self.report.figure(line_figure(epochs, values, "epoch", label, mark_highest=mark), caption)
+        rows = [
+            [self.called(model), *(fixed(number(one, key), 4) for key in words.CALIBRATION), count(one)]
+            for model, one in sorted(known.items(), key=lambda pair: number(pair[1], "brier"))
+        ]
+        headers = ["Model", *words.CALIBRATION.values(), "Products shown"]
+        said = "Stated probabilities of purchase against what happened, best first; lower is better."
+        self.report.heading("Probabilities")
+        self.report.table(headers, rows, said, highlight=self.strong)
+        self.terms |= words.CALIBRATION_TERMS
 
     def leaderboard(self) -> None:
-        """One table a view, best model first."""
+        """Add one table a view, best model first."""
         self.report.heading("Leaderboard")
-        for view, caption in _VIEWS.items():
-            models = self.views[view]
-            if not models:
+        for view in self.views:
+            board = self.board(view)
+            if not board:
                 continue
-            headers = ["Model", *_COLUMNS.values(), "Customers"]
-            columns = [_column([figures.get(metric) for figures in models.values()]) for metric in _COLUMNS]
-            counts = [_count(figures.get(_NDCG)) for figures in models.values()]
-            called = [self.called(model) for model in models]
-            rows: list[list[str | Cell]] = [list(row) for row in zip(called, *columns, counts, strict=True)]
+            metrics = [metric for metric in words.COLUMNS if any(metric in figures for figures in board.values())]
+            self.terms |= words.AUC_TERM if "auc" in metrics else {}
+            headers = ["Model", *(words.COLUMNS[metric] for metric in metrics)]
+            columns = [column([figures.get(metric) for figures in board.values()]) for metric in metrics]
+            called = [self.called(model) for model in board]
+            rows: list[list[str | Cell]] = [list(row) for row in zip(called, *columns, strict=True)]
             if view in self.reachable:
                 headers.insert(2, "Of best possible")
-                for row, figures in zip(rows, models.values(), strict=True):
-                    row.insert(2, self.achieved(figures, view))
-            self.report.table(headers, rows, f"{caption}.", highlight=self.called(self.champion))
+                for row, figures in zip(rows, board.values(), strict=True):
+                    row.insert(2, percent(self.achieved(figures, view)))
+            if self.fit_column:
+                headers.append("Fitting")
+                for row, model in zip(rows, board, strict=True):
+                    row.append(duration(number(self.models[model], "fit_seconds")))
+            customers = count(*(figures.get(NDCG) for figures in board.values()))
+            self.report.table(headers, rows, f"{words.VIEWS[view]}; {customers} customers.", highlight=self.strong)
+
+    def achieved(self, figures: Mapping[str, Entry], view: str) -> float:
+        """Return NDCG as a share of the best reachable, NaN where unknown."""
+        best = self.reachable[view]
+        return number(figures.get(NDCG)) / best if best > 0 else math.nan
 
     def data(self, accounts: Sequence[TableAccount], warnings: Sequence[str]) -> None:
-        """Where every row went, and what the reader should know about the data."""
+        """Add where every row went, and what the reader should know about the data."""
         self.report.heading("The data")
         if accounts:
             headers = ["Table", "File", "Rows read", "Used", "Quarantined", "Duplicates", "Set aside"]
+            numbers = [(row.read, row.used, row.quarantined, row.duplicates, row.set_aside) for row in accounts]
             rows = [
-                [
-                    row.table,
-                    row.file,
-                    *(f"{n:,}" for n in (row.read, row.used, row.quarantined, row.duplicates, row.set_aside)),
-                ]
-                for row in accounts
+                [row.table, row.file, *(f"{n:,}" for n in counts)]
+                for row, counts in zip(accounts, numbers, strict=True)
             ]
             self.report.table(headers, rows, "Every row read is used or accounted for.")
         notes = [f"{row.table}: {note}" for row in accounts for note in row.notes]
@@ -202,63 +237,91 @@ class _Page:
             self.report.callout(warning, "caution")
 
     def method(self) -> None:
-        """How the figures came about, and what the words mean."""
+        """Add how the figures came about, and what the words mean."""
         self.report.heading("How this was measured")
         split = self.metrics.get("protocol", {}).get("split", "")
-        self.report.text(" ".join(filter(None, [SPLITS.get(split), RULES])))
-        run = [
-            f"{label} {self.metrics[key]}"
-            for key, label in (("run_id", "Run"), ("seed", "seed"))
-            if key in self.metrics
-        ]
+        self.report.text(" ".join(filter(None, [words.SPLITS.get(split), words.RULES])))
+        labels = (("run_id", "Run"), ("seed", "seed"), ("seeds", "seeds for each learned model:"))
+        run = [f"{label} {self.metrics[key]}" for key, label in labels if self.metrics.get(key) is not None]
         if run:
-            self.report.text(", ".join(run) + ".")
+            said = ", ".join(run) + "."
+            self.report.text(said[:1].upper() + said[1:])
         self.report.heading("Words explained")
-        self.report.terms(TERMS)
+        self.report.terms(self.terms)
 
 
-def _ranked(models: Json, view: str) -> dict[str, Json]:
-    """{model: its test figures in this view}, best NDCG first, unmeasured last, ties in the file's order."""
-    figures: dict[str, Json] = {model: entry.get("test", {}).get(view, {}) for model, entry in models.items()}
-    present = [model for model in figures if figures[model]]
+class _RunPage(ModelPage):
+    """The report of one trained model and its rivals."""
 
-    def merit(model: str) -> float:
-        value = _number(figures[model].get(_NDCG), "value")
-        return value if math.isfinite(value) else -math.inf
+    def __init__(self, metrics: Json, champion: str, oracle: Json, names: Mapping[str, str]) -> None:
+        title = f"{names.get(champion, champion)} on {metrics.get('data', {}).get('name', 'this shop')}"
+        super().__init__(metrics, title, names, oracle)
+        rivals = [model for model in self.models if model not in (champion, RANDOM)]
+        self.champion = champion
+        self.leading = [model for model in (champion, *rivals) if model in self.models][:LEADING]
+        self.strong = {self.called(champion)}
+        self.colour = colours([self.called(model) for model in self.models], self.called(champion))
 
-    return {model: figures[model] for model in sorted(present, key=merit, reverse=True)}
+    def opening(self, verdict: Verdict) -> None:
+        """Add the verdict and the key figures."""
+        good = verdict.beyond_chance and verdict.winner == self.champion
+        self.report.callout(verdict.sentence, "verdict good" if good else "verdict caution")
+        board = self.board("all")
+        if self.champion not in board:
+            return
+        ours = board[self.champion]
+        value, interval = column([ours.get(NDCG)])[0]
+        tiles = [Cell(value, f"NDCG@{K}: quality of the first {K} places ({interval})")]
+        rival = next((model for model in board if model not in (self.champion, RANDOM)), None)
+        tiles += hits_tile(ours, board.get(rival or ""), self.called(rival or ""))
+        if "all" in self.reachable:
+            share = percent(self.achieved(ours, "all"))
+            tiles.append(Cell(share, "of the quality that the best possible model reaches on this synthetic shop"))
+        tiles.append(Cell(count(ours.get(NDCG)), "customers tested, who had bought before the test period"))
+        self.report.tiles(tiles)
+
+    def figures(
+        self,
+        learning_curve: Sequence[Mapping[str, float | None]],
+        recall_curves: Mapping[str, Mapping[int, Estimate]],
+        popularity: Mapping[str, Sequence[float]],
+    ) -> None:
+        """Add the figures that have something to show."""
+        self.report.heading("In pictures")
+        self.ranking()
+        if recall_curves:
+            curves = {self.called(model): curve for model, curve in recall_curves.items()}
+            figure = curve_figure(curves, self.colour, self.strong, "products recommended", "share found")
+            self.report.figure(figure, "The longer the list, the more of what customers bought is on it.")
+        if popularity:
+            figure = shares_figure({self.called(label): bands for label, bands in popularity.items()}, words.BANDS)
+            said = "How popular are the products shown? Top 1 % to last 50 % of the catalogue, by past sales."
+            self.report.figure(figure, said)
+        self.for_whom()
+        self.probabilities([model for model in (self.champion,) if model in self.models])
+        epochs = [number(row, "epoch") for row in learning_curve]
+        for key, label, caption, best in words.LEARNING:
+            values = [number(row, key) for row in learning_curve]
+            if any(map(math.isfinite, values)):
+                self.report.figure(line_figure(epochs, values, "epoch", label, best), caption)
 
 
-def _number(entry: Mapping[str, Any] | None, key: str) -> float:
-    """A figure of metrics.json; NaN where it is absent or null."""
-    value = (entry or {}).get(key)
-    return math.nan if value is None else float(value)
+def hits_tile(ours: Mapping[str, Entry], theirs: Mapping[str, Entry] | None, rival: str) -> list[Cell]:
+    """Return how many of 100 customers were served, and by the rival; nothing where it is unknown."""
+    hits, others = number(ours.get(HITS)), number((theirs or {}).get(HITS))
+    if not math.isfinite(hits):
+        return []
+    said = f"customers bought at least one of the {K} products recommended"
+    if math.isfinite(others):
+        said += f"; {100 * others:.0f} with {rival}"
+    return [Cell(f"{100 * hits:.0f} of 100", said)]
 
 
-def _estimate(entry: Json | None) -> Estimate:
-    return _number(entry, "value"), _number(entry, "low"), _number(entry, "high")
+def _ndcg(rows: Mapping[str, Mapping[str, Entry]], name: str) -> Estimate:
+    return estimate(rows.get(name, {}).get(NDCG))
 
 
-def _column(entries: Sequence[Json | None]) -> list[Cell]:
-    """Values with their intervals, all with as many decimals as the largest one needs."""
-    estimates = [_estimate(entry) for entry in entries]
-    decimals = 3 if any(value >= 0.1 for value, _, _ in estimates) else 4
-
-    def shown(number: float) -> str:
-        return f"{number:.{decimals}f}" if math.isfinite(number) else "–"
-
-    return [
-        Cell(shown(value), f"{shown(low)}–{shown(high)}" if math.isfinite(low + high) else "")
-        for value, low, high in estimates
-    ]
-
-
-def _count(entry: Json | None) -> str:
-    n = _number(entry, "n")
-    return f"{n:,.0f}" if math.isfinite(n) else "–"
-
-
-def _window(data: Json) -> str:
+def _periods(data: Json) -> str:
     """One line with the dates of both periods, as far as they are known."""
     said = []
     for key, label in (("train", "Learned from purchases"), ("test", "tested on")):

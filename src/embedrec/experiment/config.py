@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from embedrec.errors import ConfigError, nearest, quoted
-from embedrec.models import ModelConfig
+from embedrec.models import LearnedConfig, ModelConfig, Recipe
 from embedrec.splits import SplitConfig
 from embedrec.tables import DataConfig
 from embedrec.tracking import TrackingConfig
-from embedrec.training import SoftmaxConfig, TrainerConfig
+from embedrec.training import LossConfig, SoftmaxConfig, TrainerConfig
 
 
 class RunConfig(BaseModel):
@@ -22,7 +23,7 @@ class RunConfig(BaseModel):
     data: DataConfig
     split: SplitConfig = SplitConfig()
     model: ModelConfig
-    loss: SoftmaxConfig = SoftmaxConfig()
+    loss: LossConfig = SoftmaxConfig()
     trainer: TrainerConfig = TrainerConfig()
     tracking: TrackingConfig = TrackingConfig()
     seed: int = Field(0, ge=0, lt=2**31, strict=True)
@@ -38,23 +39,63 @@ UNION_TAGS = ("constrained-int", "literal['all']")  # pydantic's words for the b
 
 
 def parse_config(plain: dict[str, Any]) -> RunConfig:
-    """Validate a composed config.
+    """Validate a composed config; where loss and trainer are left open (null), the model's recipe decides.
 
     Raises:
         ConfigError: names the first field at fault, what was wanted, and what came.
     """
+    plain = _settled(plain)
     try:
         return RunConfig.model_validate(plain)
     except ValidationError as error:
-        first = error.errors(include_url=False, include_context=False)[0]
-        # a discriminated union puts the chosen tag into the path; the user never typed it
-        path = [str(part) for part in first["loc"] if str(part) not in _tags(plain) and part not in UNION_TAGS]
-        where = ".".join(path)
-        if first["type"] == "extra_forbidden":
-            known = RunConfig.model_fields if len(path) == 1 else _siblings(plain, path)
-            raise ConfigError(f"{where}: there is no such setting{nearest(path[-1], known)}") from None
-        more = f" ({error.error_count() - 1} more)" if error.error_count() > 1 else ""
-        raise ConfigError(f"{where}={quoted(first['input'])}: {_lower(first['msg'])}{more}") from None
+        raise complaint(error, plain, tuple(RunConfig.model_fields)) from None
+
+
+def complaint(error: ValidationError, plain: dict[str, Any], known: Sequence[str]) -> ConfigError:
+    """Say in one line what is wrong with a config: the setting as the user wrote it, what came, what was wanted."""
+    first = error.errors(include_url=False, include_context=False)[0]
+    # a discriminated union puts the chosen tag into the path; the user never typed it
+    path = [str(part) for part in first["loc"] if str(part) not in _tags(plain) and part not in UNION_TAGS]
+    where = ".".join(path)
+    if first["type"] == "extra_forbidden":
+        near = nearest(path[-1], known if len(path) == 1 else _siblings(plain, path))
+        return ConfigError(f"{where}: there is no such setting{near}")
+    more = f" ({error.error_count() - 1} more)" if error.error_count() > 1 else ""
+    return ConfigError(f"{where}={quoted(first['input'])}: {_lower(first['msg'])}{more}")
+
+
+RECIPES: dict[str, Recipe] = {
+    learned.model_fields["name"].default: learned.recipe for learned in get_args(LearnedConfig)
+}
+
+
+def _settled(plain: dict[str, Any]) -> dict[str, Any]:
+    """Fill what loss and trainer leave open from the recipe of the model."""
+    model = plain.get("model")
+    name = model.get("name") if isinstance(model, dict) else None
+    if isinstance(model, dict) and "seed" in model and model["seed"] is None:
+        plain = {**plain, "model": {**model, "seed": plain.get("seed", 0)}}
+    recipe = RECIPES.get(str(name), Recipe("cuts", {}, {}))
+    loss, trainer = (_given(plain.get(group)) for group in ("loss", "trainer"))
+    if isinstance(loss, dict):
+        if loss.get("name", recipe.loss.get("name")) == recipe.loss.get("name"):
+            loss = {**recipe.loss, **loss}
+        loss = {"name": "softmax", **loss}
+        if name in RECIPES and loss["name"] in _LOSSES and loss["name"] not in recipe.losses:
+            raise ConfigError(f"loss={loss['name']}: {name} is trained with {' or '.join(recipe.losses)}")
+    if isinstance(trainer, dict):
+        trainer = {**recipe.trainer, **trainer}
+    return {**plain, "loss": loss, "trainer": trainer}
+
+
+_LOSSES = Recipe("cuts", {}, {}).losses
+
+
+def _given(group: Any) -> Any:
+    """Drop the settings left at null; anything but a mapping is left for the validation to refuse."""
+    if group is None:
+        return {}
+    return {key: value for key, value in group.items() if value is not None} if isinstance(group, dict) else group
 
 
 def _tags(plain: dict[str, Any]) -> set[str]:

@@ -15,18 +15,27 @@ from embedrec.evaluation.run_report import write_run_report
 from embedrec.evaluation.summary import finite
 from embedrec.evaluation.verdict import Verdict
 from embedrec.experiment.config import RunConfig
-from embedrec.experiment.runner import ModelOutcome, Runner
+from embedrec.experiment.outcome import ModelOutcome
+from embedrec.experiment.runner import Runner
 from embedrec.experiment.shop import Shop
 from embedrec.features import DAY
 from embedrec.features.history import NEVER
 from embedrec.metrics import popularity_shares
-from embedrec.splits import day
+from embedrec.splits import Split, day
 
 NAMES = {
     "two_tower": "two-tower model",
     "popularity": "popularity",
     "popularity_recent": "28-day popularity",
     "personal_frequency": "personal frequency",
+    "user_knn": "user-kNN",
+    "item_knn": "item-kNN",
+    "svd": "SVD",
+    "ials": "implicit ALS",
+    "mf_bpr": "MF-BPR",
+    "biased_mf": "biased MF",
+    "neural_mf": "neural MF",
+    "two_tower_ids": "two-tower, ids only",
     "random": "random order",
 }
 """Model names as sentences and figures use them."""
@@ -45,14 +54,14 @@ def metrics_json(
             "name": config.data.name,
             "fingerprint": shop.tables.fingerprint,
             "train": {
-                "from": day(split.start),
-                "to": day(split.test_from),  # test figures come from the refit on everything before the test
+                "from": _day(split, split.start),
+                "to": _day(split, split.test_from),  # test figures come from the refit on everything before the test
                 "purchases": int((history.times < split.test_from).sum()),
             },
-            "valid": _window(split.valid_from, split.test_from, len(runner.valid_truth.users)),
-            "test": _window(split.test_from, split.end - 1, len(runner.test_truth.users)),
+            "valid": _window(split, split.valid_from, split.test_from, len(runner.valid_truth.users)),
+            "test": _window(split, split.test_from, split.end - 1, len(runner.test_truth.users)),
         },
-        "protocol": {"split": config.split.protocol, "candidates": "all"},
+        "protocol": {"split": split.protocol, "candidates": "all"},
         "models": {one.name: one.plain() for one in outcomes},
         "verdict": judged.sentence if judged else "",
     }
@@ -79,7 +88,8 @@ def _paired(outcomes: list[ModelOutcome], seed: int) -> dict[str, Any]:
 
 def data_report(shop: Shop) -> dict[str, Any]:
     """Return where every row went and what is worth knowing of the tables."""
-    history = shop.history
+    history, split = shop.history, shop.split
+    first, last = int(history.times.min()), history.end - 1
     return {
         "fingerprint": shop.tables.fingerprint,
         "tables": [asdict(account) for account in shop.tables.accounts],
@@ -87,9 +97,9 @@ def data_report(shop: Shop) -> dict[str, Any]:
         "customers": history.n_users,
         "products": history.n_items,
         "purchases": len(history.times),
-        "from": day(int(history.times.min())),
-        "until": day(history.end - 1),
-        "days": round((history.end - int(history.times.min())) / DAY, 1),
+        "from": _day(split, first),
+        "until": _day(split, last),
+        "days": round((last + 1 - first) / DAY, 1) if split.dated else None,
         "too_little": shop.too_little or None,
     }
 
@@ -131,11 +141,16 @@ def write_report(
 
 def _oracle(shop: Shop) -> dict[str, Any] | None:
     """Return the best reachable figures of a synthetic shop, if they were computed for this test window."""
-    if shop.oracle is None:
+    if shop.oracle is None or not shop.split.dated:
         return None
     content: dict[str, Any] = json.loads(shop.oracle.read_text(encoding="utf-8"))
     return content if content["protocol"]["test_from"] == day(shop.split.test_from) else None
 
 
-def _window(start: int, end: int, customers: int) -> dict[str, Any]:
-    return {"from": day(start), "to": day(end), "customers": customers}
+def _window(split: Split, start: int, end: int, customers: int) -> dict[str, Any]:
+    return {"from": _day(split, start), "to": _day(split, end), "customers": customers}
+
+
+def _day(split: Split, time: int) -> str | None:
+    """Show a time, unless it was made up for data without dates."""
+    return day(time) if split.dated else None

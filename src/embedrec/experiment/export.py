@@ -10,8 +10,9 @@ import numpy as np
 from embedrec.bundle import Manifest, write_bundle
 from embedrec.evaluation.verdict import RANDOM, Verdict
 from embedrec.experiment.config import RunConfig
-from embedrec.experiment.runner import ModelOutcome, Runner
-from embedrec.models import PopularityRecentConfig, TwoTowerScorer
+from embedrec.experiment.outcome import ModelOutcome
+from embedrec.experiment.runner import Runner
+from embedrec.models import PopularityRecentConfig
 from embedrec.splits import day
 
 # Where the tables lay and how a run was recorded is no part of what it found: the same run elsewhere gives the same
@@ -35,22 +36,25 @@ def export(
 ) -> Manifest:
     """Write the bundle of the model asked for, or of recent popularity where `asked` is None or not to be trusted."""
     shop = runner.shop
-    weights = {}
-    if asked is not None and isinstance(asked.scorer, TwoTowerScorer):
-        weights = {name: value.float() for name, value in asked.scorer.network.state_dict().items()}
+    weights = {} if asked is None or asked.scorer is None else asked.scorer.weights()
     manifest = Manifest(
         model=PopularityRecentConfig() if asked is None else config.model,
         fallback_from=config.model.name if asked is None else None,
         data={
             "name": config.data.name,
             "fingerprint": shop.tables.fingerprint,
+            "dated": shop.split.dated,
             "from": day(int(shop.history.times.min())),
             "until": day(shop.history.end - 1),
             "synthetic": shop.oracle is not None,
             "repeat_share": repeat_share(runner),
             "warnings": list(shop.tables.warnings),
         },
-        split={"valid_from": day(shop.split.valid_from), "test_from": day(shop.split.test_from)},
+        split={
+            "protocol": shop.split.protocol,
+            "valid_from": day(shop.split.valid_from),
+            "test_from": day(shop.split.test_from),
+        },
         config=config.model_dump(mode="json", exclude=LEFT_OUT),
         metrics={name: {"test": one["test"]} for name, one in metrics["models"].items()},
         verdict=judged.sentence,

@@ -1,42 +1,156 @@
-"""The leaderboard on the terminal."""
+"""The leaderboard: on the terminal, and as a CSV file."""
 
 from __future__ import annotations
 
-from typing import Any
+import csv
+import io
+import math
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-COLUMNS = (("ndcg@10", "all"), ("ndcg@10", "new"))  # what fits a terminal of 80; the report has the rest
+from embedrec.experiment.folders import write_text
+from embedrec.report import best_first, duration, number
+from embedrec.report.cells import ABSENT, decimals_for, fixed
 
-
-def print_leaderboard(metrics: dict[str, Any]) -> None:
-    """Print the test figures of every model, best NDCG@10 first, with their 95 % intervals."""
-    from rich.console import Console
+if TYPE_CHECKING:
     from rich.table import Table
 
-    models = sorted(metrics["models"].items(), key=lambda one: -(_entry(one[1], "ndcg@10", "all")["value"] or 0.0))
-    n = {view: max((_entry(one, "ndcg@10", view)["n"] for _, one in models), default=0) for view in ("all", "new")}
-    counts = ", ".join(f"{view}: {count:,} customers" for view, count in n.items())
-    table = Table(title=f"Test from {metrics['data']['test']['from'][:10]}: {counts}")
+Json = Mapping[str, Any]
+VIEWS = ("all", "new")  # what fits a terminal of 80 columns; the report has the rest
+NDCG = "ndcg@10"
+ERRORS = ("rmse", "mse", "mae")
+CSV_METRICS = (NDCG, "recall@10", "hit_rate@10", "mrr@10", "map@10", "auc", "coverage@10")
+
+
+def print_leaderboard(metrics: Json) -> None:
+    """Print the test figures of every model, best NDCG@10 first, with their 95 % intervals."""
+    from rich.console import Console
+
+    console = Console(highlight=False)
+    order = _order(metrics)
+    console.print(_ranking(metrics, order))
+    if ratings := {model: metrics["models"][model]["ratings"] for model in order if _has(metrics, model, "ratings")}:
+        console.print(_ratings({**ratings, **metrics.get("ratings_reference", {})}))
+    for model, reason in _reasons(metrics):
+        print(f"{model}: {reason}")
+    for view, best in (metrics.get("oracle") or {}).get(NDCG, {}).items():
+        shares = (f"{model} {_share(_figure(metrics, model, view, NDCG), best)}" for model in order)
+        print(f"share of what is achievable, {view} (NDCG@10 {best:.3f}): {', '.join(shares)}")
+
+
+def write_leaderboard_csv(path: Path, metrics: Json) -> None:
+    """Write one row a model, best NDCG@10 first; the cell of a figure that does not exist is empty.
+
+    Differences are NDCG@10 of the model minus that of `rival`, p-values are of the paired bootstrap, Holm-corrected.
+    """
+    rows = [{name: _cell(value) for name, value in _csv_row(metrics, model)} for model in _order(metrics)]
+    text = io.StringIO()
+    writer = csv.DictWriter(text, list(rows[0]) if rows else ["model"], lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    write_text(path, text.getvalue())
+
+
+def _cell(value: Any) -> Any:
+    return f"{value:.6g}" if isinstance(value, float) else value
+
+
+def _csv_row(metrics: Json, model: str) -> Iterator[tuple[str, Any]]:
+    entry: Json = metrics["models"][model]
+    tests: Json = metrics.get("significance", {})
+    yield "model", model
+    for view in VIEWS:
+        for name in CSV_METRICS:
+            figure = _figure(metrics, model, view, name)
+            yield f"{name}_{view}", figure.get("value")
+            if name == NDCG:
+                yield f"{name}_{view}_low", figure.get("low")
+                yield f"{name}_{view}_high", figure.get("high")
+    yield "fit_seconds", entry.get("fit_seconds")
+    yield "peak_mb", entry.get("peak_mb")
+    for name in ERRORS:
+        yield name, (entry.get("ratings") or {}).get(name, {}).get("value")
+    yield "rival", tests.get("rival")
+    for view in VIEWS:
+        tested = tests.get(NDCG, {}).get(view, {}).get(model, {})
+        yield f"difference_{view}", tested.get("difference")
+        yield f"holm_p_{view}", tested.get("holm_bootstrap")
+    yield "error", entry.get("error")
+
+
+def _ranking(metrics: Json, order: list[str]) -> Table:
+    """NDCG@10 of both views, and the time it took."""
+    shown = {view: [_figure(metrics, model, view, NDCG) for model in order] for view in VIEWS}
+    counts = {view: max((entry.get("n") or 0 for entry in entries), default=0) for view, entries in shown.items()}
+    since = metrics.get("data", {}).get("test", {}).get("from")
+    said = ", ".join(f"{count:,} customers ({view})" for view, count in counts.items())
+    table = _table(f"Test from {since[:10]}: {said}" if since else f"Test: {said}")
+    for header in (*(f"{NDCG} {view}" for view in VIEWS), "fit"):
+        table.add_column(header, justify="right", no_wrap=True)
+    columns = [_column(entries) for entries in shown.values()]
+    times = [duration(number(metrics["models"][model], "fit_seconds")) for model in order]
+    for row in zip(order, *columns, times, strict=True):
+        table.add_row(*row)
+    return table
+
+
+def _ratings(errors: Json) -> Table:
+    """Errors of predicted ratings, beside those of plain averages; lowest RMSE first."""
+    table = _table("Predicted ratings, errors in stars (lower is better)")
+    for name in ERRORS:
+        table.add_column(name.upper(), justify="right", no_wrap=True)
+    values = {model: number(entry.get("rmse")) for model, entry in errors.items()}
+    order = sorted(errors, key=lambda model: values[model] if math.isfinite(values[model]) else math.inf)
+    columns = [_column([errors[model].get(name, {}) for model in order]) for name in ERRORS]
+    for row in zip(order, *columns, strict=True):
+        table.add_row(*row)
+    return table
+
+
+def _table(title: str) -> Table:
+    from rich import box
+    from rich.table import Table
+
+    table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
     table.add_column("model", no_wrap=True)
-    for name, view in COLUMNS:
-        table.add_column(f"{name} {view}", justify="right", no_wrap=True)
-    for model, figures in models:
-        table.add_row(model, *(_shown(_entry(figures, name, view)) for name, view in COLUMNS))
-    Console().print(table)
-    if oracle := metrics.get("oracle"):
-        for view in n:
-            best = oracle["ndcg@10"][view]
-            shares = (f"{model} {_share(_entry(figures, 'ndcg@10', view), best)}" for model, figures in models)
-            print(f"share of what is achievable, {view} (NDCG@10 {best:.3f}): {', '.join(shares)}")
+    return table
 
 
-def _entry(figures: dict[str, Any], name: str, view: str) -> dict[str, Any]:
-    entry: dict[str, Any] = figures["test"][view][name]
-    return entry
+def _column(entries: list[Json]) -> list[str]:
+    """Values with their intervals, all with as many decimals as the largest one needs."""
+    decimals = decimals_for([number(entry) for entry in entries])
+    shown = []
+    for entry in entries:
+        value, low, high = (fixed(number(entry, key), decimals) for key in ("value", "low", "high"))
+        shown.append(value if ABSENT in (low, high) else f"{value} ({low}–{high})")
+    return shown
 
 
-def _shown(entry: dict[str, Any]) -> str:
-    return "–" if entry["value"] is None else f"{entry['value']:.3f} ({entry['low']:.3f}–{entry['high']:.3f})"
+def _order(metrics: Json) -> list[str]:
+    """Names of all models, best NDCG@10 first, those that failed last."""
+    models: Json = metrics["models"]
+    order = best_first({model: {NDCG: _figure(metrics, model, "all", NDCG)} for model in models}, NDCG)
+    return sorted(order, key=lambda model: "error" in models[model])
 
 
-def _share(entry: dict[str, Any], best: float) -> str:
-    return "–" if entry["value"] is None else f"{entry['value'] / best:.0%}"
+def _figure(metrics: Json, model: str, view: str, name: str) -> Json:
+    found: Json = metrics["models"][model].get("test", {}).get(view, {}).get(name) or {}
+    return found
+
+
+def _has(metrics: Json, model: str, key: str) -> bool:
+    return bool(metrics["models"][model].get(key))
+
+
+def _reasons(metrics: Json) -> Iterator[tuple[str, str]]:
+    for model, entry in metrics["models"].items():
+        if "error" in entry:
+            yield model, f"failed: {entry['error']}"
+    for model, reason in metrics.get("left_out", {}).items():
+        yield model, f"left out: {reason}"
+
+
+def _share(entry: Json, best: float) -> str:
+    value = number(entry)
+    return f"{value / best:.0%}" if math.isfinite(value) and best > 0 else ABSENT

@@ -12,7 +12,7 @@ from embedrec.evaluation.summary import summarise
 from embedrec.experiment.config import parse_config
 from embedrec.features import FeatureEncoder, build_history
 from embedrec.models import load_scorer
-from embedrec.splits import parse_date
+from embedrec.splits import arrange, choose_protocol, parse_date
 from embedrec.tables import read_tables
 
 
@@ -20,18 +20,29 @@ def reevaluate(folder: Path, data: str) -> dict[str, Any]:
     """Return {"model", "bundle", "data", "test"} with the figures of the bundle's test window on `data`.
 
     The tables are read with the column settings the bundle was trained with. Purchases from the bundle's test cutoff
-    to the end of `data` are the truth, so newer tables measure the same weights on a later window as well.
+    to the end of `data` are the truth, so newer tables measure the same weights on a later window as well. Without
+    dates, what was held out in training is held out again.
 
     Raises:
         BundleError: the bundle is damaged.
-        DataError: the tables cannot be read, or hold nothing after the bundle's cutoff.
+        DataError: the tables cannot be read, hold nothing after the bundle's cutoff, or are others than those that a
+            random part was held out of.
     """
     bundle = read_bundle(folder)
     config = parse_config(bundle.manifest.config)
     files = config.data.files if Path(data).is_dir() else type(config.data.files)()
     tables = read_tables(config.data.model_copy(update={"path": data, "files": files}))
-    history, catalogue = build_history(tables.customers, tables.products, tables.events)
     cutoff = parse_date("test_from", bundle.manifest.split["test_from"])
+    protocol = choose_protocol(tables, config.split)
+    if protocol != "global_time":
+        if protocol == "random" and tables.fingerprint != bundle.manifest.data["fingerprint"]:
+            raise DataError(
+                f"{data}: these are not the tables the bundle was made on, and a random part of others would hold "
+                "purchases it has learned from"
+            )
+        tables, windows = arrange(tables, config.split)
+        cutoff = windows.test_from
+    history, catalogue = build_history(tables.customers, tables.products, tables.events)
     if history.end <= cutoff:
         raise DataError(
             f"{data}: no purchase on or after {bundle.manifest.split['test_from']}, the bundle's test cutoff"

@@ -10,145 +10,232 @@ from __future__ import annotations
 import resource
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
+import numpy as np
 import torch
 from pytorch_lightning.loggers import Logger
 
 from embedrec.data.cuts import training_cuts
-from embedrec.data.datamodule import ShopData
+from embedrec.data.datamodule import CutData, PairData, TrainingData
+from embedrec.data.pairs import Pairs
+from embedrec.errors import ConfigError
+from embedrec.evaluation.calibration import PurchaseProbability, calibration
 from embedrec.evaluation.ranking import RankedView, Truth, rank
-from embedrec.evaluation.summary import Figures, summarise
+from embedrec.evaluation.ratings import MeanRatings, rating_errors
+from embedrec.evaluation.slices import slices
+from embedrec.evaluation.summary import summarise
 from embedrec.experiment.config import RunConfig
+from embedrec.experiment.outcome import ModelOutcome
 from embedrec.experiment.shop import Shop
 from embedrec.features import FeatureEncoder, Snapshot
-from embedrec.models import RIVALS, ClassicConfig, Scorer, TwoTower, TwoTowerConfig, TwoTowerScorer
-from embedrec.training import Fit, fit
+from embedrec.features.history import NEVER, Floats, Ints
+from embedrec.models import (
+    BiasedMfConfig,
+    ClassicConfig,
+    LearnedConfig,
+    Network,
+    PairNetwork,
+    PairScorer,
+    Scorer,
+    scorer_of,
+)
+from embedrec.training import NDCG, RMSE, Fit, Monitor, Validate, fit
 
-
-@dataclass
-class ModelOutcome:
-    """What one model achieved."""
-
-    name: str
-    scorer: Scorer
-    valid: dict[str, Figures]
-    test: dict[str, Figures] = field(default_factory=dict)
-    ranked: dict[str, RankedView] = field(default_factory=dict)
-    fit_seconds: float = 0.0
-    """Choosing on validation and the refit."""
-    peak_mb: int = 0
-    """Largest memory of the process up to the end of this model."""
-    curve: list[dict[str, float | None]] = field(default_factory=list)
-
-    def plain(self) -> dict[str, Any]:
-        """Return the model's entry of metrics.json."""
-        return {
-            "valid": self.valid,
-            "test": self.test,
-            "fit_seconds": round(self.fit_seconds, 3),
-            "peak_mb": self.peak_mb,
-        }
+CALIBRATED = 2000
+"""Customers whose lists tell how likely a recommended product is bought; enough, and quick."""
 
 
 class Runner:
-    """One run: the shop, the two moments of fitting, and the folder that keeps what must survive a kill."""
+    """One shop and its two moments of fitting, shared by all models that are measured on it."""
 
-    def __init__(self, config: RunConfig, shop: Shop, checkpoints: Path, logger: Logger | None, progress: bool) -> None:
-        self.config = config
+    def __init__(self, shop: Shop, progress: bool = True) -> None:
         self.shop = shop
         self.before_valid = self._moment(shop.split.valid_from)
         self.before_test = self._moment(shop.split.test_from)
         self.valid_truth = Truth.of_window(self.before_valid, shop.split.test_from)
         self.test_truth = Truth.of_window(self.before_test, shop.split.end)
-        self._checkpoints = checkpoints
-        self._logger = logger
+        self.newcomers = Truth.of_newcomers(self.before_test, shop.split.end)
         self._progress = progress
 
     def _moment(self, until: int) -> Snapshot:
         """Fit the encoder on everything before a date and return the shop as of it."""
         return FeatureEncoder.fit(self.shop.history, self.shop.catalogue, until).at(until)
 
-    def rivals(self) -> list[ClassicConfig]:
-        """Return the simple models that stand beside the one asked for."""
-        seeded = [
-            rival.model_copy(update={"seed": self.config.seed}) if rival.name == "random" else rival for rival in RIVALS
-        ]
-        return [rival for rival in seeded if rival.name != self.config.model.name]
+    def measure(
+        self, config: RunConfig, checkpoints: Path, logger: Logger | None = None, *, test: bool
+    ) -> ModelOutcome | None:
+        """Fit a model on train and measure it on validation; refit and test where asked.
 
-    def measure_classic(self, config: ClassicConfig, *, test: bool) -> ModelOutcome:
-        """Fit a counting model on train and measure it on validation; refit and test where asked."""
-        with _clock() as seconds:
-            scorer = config.build(self.before_valid.encoder.schema).fit(self.before_valid)
-        outcome = ModelOutcome(config.name, scorer, self._validate(scorer, self.before_valid), fit_seconds=seconds[0])
-        if test:
-            with _clock() as seconds:
-                outcome.scorer = config.build(self.before_test.encoder.schema).fit(self.before_test)
-            outcome.fit_seconds += seconds[0]
-            self._test(outcome)
-        outcome.peak_mb = _peak_mb()
+        `checkpoints` keeps what must survive a kill. None where a learned model has nothing to learn from.
+
+        Raises:
+            ConfigError: the model does not suit these data.
+            TrainingError: training cannot go on.
+        """
+        reset_peak()
+        if isinstance(config.model, LearnedConfig):
+            outcome = self._measure_learned(config, config.model, checkpoints, logger, test)
+        else:
+            outcome = self._measure_classic(config, config.model, test)
+        if outcome is not None:
+            outcome.peak_mb = peak_mb()
         return outcome
 
-    def measure_learned(self, config: TwoTowerConfig, *, test: bool) -> ModelOutcome | None:
-        """Train, choose the epoch on validation, refit and test; None where there is nothing to learn from."""
-        split = self.shop.split
-        horizon = split.test_from - split.valid_from  # of the refit too: the end of the test must not reach training
-        select, refit = self._data(self.before_valid, horizon), self._data(self.before_test, horizon)
-        if not (select.cuts and refit.cuts and len(self.valid_truth.users)):
+    def _measure_classic(self, config: RunConfig, model: ClassicConfig, test: bool) -> ModelOutcome:
+        with _clock() as seconds:
+            scorer = model.build(self.before_valid.encoder.schema).fit(self.before_valid)
+        outcome = self._outcome(model.name, scorer, config, seconds[0])
+        if test:
+            with _clock() as seconds:
+                scorer = model.build(self.before_test.encoder.schema).fit(self.before_test)
+            outcome.fit_seconds += seconds[0]
+            self._test(outcome, scorer, config)
+        return outcome
+
+    def _measure_learned(
+        self, config: RunConfig, model: LearnedConfig, checkpoints: Path, logger: Logger | None, test: bool
+    ) -> ModelOutcome | None:
+        """Train, choose the epoch on validation, refit and test."""
+        select, refit = (self._data(config, moment) for moment in (self.before_valid, self.before_test))
+        if not (len(select) and len(refit) and len(self.valid_truth.users)):
             return None
+        monitor, validate = self._monitor(model)
         with _clock() as seconds:
-            network = self._network(config, self.before_valid)
-            chosen = self._fit(network, select, self._checkpoints, logger=self._logger, validate=self._ndcg)
-        scorer = TwoTowerScorer(network).observe(self.before_valid)
-        outcome = ModelOutcome(
-            config.name,
-            scorer,
-            self._validate(scorer, self.before_valid),
-            fit_seconds=seconds[0],
-            curve=chosen.curve,
-        )
+            network = self._network(config, model, self.before_valid, select)
+            chosen = self._fit(config, network, select, checkpoints, logger=logger, validate=validate, monitor=monitor)
+        outcome = self._outcome(model.name, scorer_of(network).observe(self.before_valid), config, seconds[0])
+        outcome.curve = chosen.curve
         if test:
             with _clock() as seconds:
-                network = self._network(config, self.before_test)
-                self._fit(network, refit, self._checkpoints / "refit", epochs=chosen.epochs)
+                network = self._network(config, model, self.before_test, refit)
+                self._fit(config, network, refit, checkpoints / "refit", epochs=chosen.epochs)
             outcome.fit_seconds += seconds[0]
-            outcome.scorer = TwoTowerScorer(network).observe(self.before_test)
-            self._test(outcome)
-        outcome.peak_mb = _peak_mb()
+            self._test(outcome, scorer_of(network).observe(self.before_test), config)
         return outcome
 
-    def _data(self, moment: Snapshot, horizon: int) -> ShopData:
-        config = self.config
+    def _data(self, config: RunConfig, moment: Snapshot) -> CutData | PairData:
+        size, seed, loss, split = config.trainer.batch_size, config.seed, config.loss, self.shop.split
+        if config.model.recipe.examples == "pairs":  # type: ignore[union-attr]  # learned models have a recipe
+            pairs = self._ratings(moment) if isinstance(config.model, BiasedMfConfig) else Pairs.bought(moment)
+            negatives = getattr(loss, "negatives", 0)
+            return PairData(pairs, size, pairs.n_products if negatives == "all" else negatives, seed)
+        horizon = split.test_from - split.valid_from  # of the refit too: the end of the test must not reach training
         cuts = training_cuts(moment.history, moment.as_of, horizon, config.trainer.cuts)
-        negatives = None if config.loss.negatives == "all" else config.loss.negatives
-        return ShopData(moment.encoder, cuts, config.trainer.batch_size, negatives, config.seed)
+        return CutData(moment.encoder, cuts, size, getattr(loss, "negatives", "in_batch"), seed)
 
-    def _network(self, config: TwoTowerConfig, moment: Snapshot) -> TwoTower:
-        torch.manual_seed(self.config.seed)
-        return config.build(moment.encoder.schema)
+    def _ratings(self, moment: Snapshot) -> Pairs:
+        pairs = Pairs.rated(moment)
+        if not len(pairs):
+            raise ConfigError(
+                "model=biased_mf predicts the rating that each customer gives, and here no customer rated anything; a "
+                "rating in product_details is the same for everybody: to predict it is a table look-up, not a "
+                "recommendation. Choose another model"
+            )
+        return pairs
 
-    def _fit(self, network: TwoTower, data: ShopData, folder: Path, **how: Any) -> Fit:
-        config = self.config
+    def _network(self, config: RunConfig, model: LearnedConfig, moment: Snapshot, data: CutData | PairData) -> Network:
+        torch.manual_seed(config.seed)
+        network = model.build(moment.encoder.schema)
+        if isinstance(network, PairNetwork) and isinstance(data, PairData):
+            network.prepare(torch.from_numpy(data.pairs.values))
+        return network
+
+    def _fit(self, config: RunConfig, network: Network, data: TrainingData, folder: Path, **how: Any) -> Fit:
         return fit(network, data, config.loss, config.trainer, folder=folder, progress=self._progress, **how)
 
-    def _ndcg(self, network: TwoTower) -> float:
-        scorer = TwoTowerScorer(network).observe(self.before_valid)
+    def _monitor(self, model: LearnedConfig) -> tuple[Monitor, Validate]:
+        """Return the figure by which the epoch is chosen."""
+        if isinstance(model, BiasedMfConfig):
+            return RMSE, self._rmse
+        return NDCG, self._ndcg
+
+    def _ndcg(self, network: Network) -> float:
+        scorer = scorer_of(network).observe(self.before_valid)
         view = rank(scorer, self.before_valid, self.valid_truth, ("all",))["all"]
         return float(view.metric("ndcg", 10).mean())
 
-    def _validate(self, scorer: Scorer, moment: Snapshot) -> dict[str, Figures]:
-        ranked = rank(scorer, moment, self.valid_truth)
-        return summarise(ranked, int(moment.products.candidates.sum()), self.config.seed)
+    def _rmse(self, network: Network) -> float:
+        scorer = scorer_of(network).observe(self.before_valid)
+        given = rated(self.before_valid, self.shop.split.test_from)
+        assert isinstance(scorer, PairScorer)
+        return float(np.sqrt(np.square(scorer.rate(given.users, given.items) - given.stars).mean()))
 
-    def _test(self, outcome: ModelOutcome) -> None:
-        outcome.ranked = rank(outcome.scorer, self.before_test, self.test_truth)
-        outcome.test = summarise(outcome.ranked, int(self.before_test.products.candidates.sum()), self.config.seed)
+    def _outcome(self, model: str, scorer: Scorer, config: RunConfig, seconds: float) -> ModelOutcome:
+        """Measure a fitted model on validation."""
+        ranked = rank(scorer, self.before_valid, self.valid_truth)
+        valid = summarise([ranked], self.candidates(self.before_valid), config.seed)
+        chances = self._chances(scorer, self.before_valid, self.shop.split.test_from)
+        return ModelOutcome(
+            model,
+            scorer,
+            valid,
+            valid_ranked=ranked,
+            probability=PurchaseProbability.fit(chances),
+            fit_seconds=seconds,
+        )
+
+    def _chances(self, scorer: Scorer, moment: Snapshot, until: int) -> RankedView:
+        """Rank for customers who buy in the window and for those who do not: what a probability is about."""
+        truth = Truth.of_everybody(moment, until, CALIBRATED)
+        return rank(scorer, moment, truth, ("all",), without_target=True)["all"]
+
+    def _test(self, outcome: ModelOutcome, scorer: Scorer, config: RunConfig) -> None:
+        """Measure the refitted model on the test, the one time it is read."""
+        seed, moment = config.seed, self.before_test
+        outcome.scorer = scorer
+        outcome.ranked = rank(scorer, moment, self.test_truth)
+        outcome.test = summarise([outcome.ranked], self.candidates(moment), seed)
+        newcomers = rank(scorer, moment, self.newcomers, ("all",))["all"]
+        outcome.slices = slices(outcome.ranked["all"], moment, seed, newcomers)
+        outcome.calibration = calibration(outcome.probability, self._chances(scorer, moment, self.shop.split.end))
+        if isinstance(scorer, PairScorer) and isinstance(config.model, BiasedMfConfig):
+            given = rated(moment, self.shop.split.end)
+            low, high = self.mean_ratings().scale
+            predicted = np.clip(scorer.rate(given.users, given.items), low, high)
+            outcome.ratings = rating_errors(predicted, given.stars, given.users, seed)
+
+    def mean_ratings(self) -> MeanRatings:
+        """Fit the reference that a model of ratings has to beat, on all ratings before the test."""
+        past = rated(self.before_test, self.shop.split.test_from, since=NEVER)
+        return MeanRatings.fit(past.users, past.items, past.stars)
+
+    @staticmethod
+    def candidates(moment: Snapshot) -> int:
+        """Return how many products could be recommended."""
+        return int(moment.products.candidates.sum())
 
 
-def _peak_mb() -> int:
+class Rated(NamedTuple):
+    """Ratings that customers gave in a window, n of them."""
+
+    users: Ints
+    items: Ints
+    stars: Floats
+
+
+def rated(moment: Snapshot, until: int, since: int | None = None) -> Rated:
+    """Return the ratings given in a window (seconds) that begins at the moment unless `since` is given."""
+    history = moment.history
+    start = moment.as_of if since is None else since
+    lines = (history.times >= start) & (history.times < until) & ~np.isnan(history.stars)
+    return Rated(history.users[lines], history.items[lines], history.stars[lines])
+
+
+def reset_peak() -> None:
+    """Let the peak of memory start anew, where the system can (Linux)."""
+    with suppress(OSError):
+        Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
+
+
+def peak_mb() -> int:
+    """Return the largest memory of the process since `reset_peak`, in MB."""
+    with suppress(OSError):
+        for line in Path("/proc/self/status").read_text(encoding="ascii").splitlines():
+            if line.startswith("VmHWM:"):
+                return round(int(line.split()[1]) / 1024)
     return round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
 
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from embedrec.demo_shop import ORACLE, is_complete, write_demo_shop
 from embedrec.features import DAY, Catalogue, History, build_history
-from embedrec.splits import Split, SplitConfig, split_by_time
+from embedrec.splits import Split, SplitConfig, arrange
 from embedrec.tables import DataConfig, Tables, read_tables
 
 DEMO = "demo"
@@ -40,21 +40,23 @@ class Shop:
         if len(past) < MIN_PURCHASES:
             return f"{len(past):,} purchases before the test, about {MIN_PURCHASES:,} are needed to train embeddings"
         if returning < MIN_RETURNING:
-            return f"{returning} customers who bought on two days before the test, about {MIN_RETURNING} are needed"
+            repeatedly = "on two days" if self.split.dated else "twice"
+            return f"{returning} customers who bought {repeatedly} before the test, about {MIN_RETURNING} are needed"
         return ""
 
 
 def open_shop(data: DataConfig, split: SplitConfig) -> Shop:
     """Read the tables of a shop; the demo shop is made on first use.
 
+    With a protocol other than `global_time` the events of `Shop.tables` carry made-up times.
+
     Raises:
-        DataError: as `read_tables`, or all purchases carry one time.
+        DataError: as `read_tables`, or the protocol asks for what the tables do not hold.
         ConfigError: the split's dates do not lie within the data.
     """
     oracle = Path(data.path) / ORACLE if data.path else None
     if data.name == DEMO and oracle and not is_complete(oracle.parent):
         write_demo_shop(oracle.parent)
-    tables = read_tables(data)
+    tables, windows = arrange(read_tables(data), split)
     history, catalogue = build_history(tables.customers, tables.products, tables.events)
-    windows = split_by_time(history.times, split)
     return Shop(tables, history, catalogue, windows, oracle if oracle and oracle.exists() else None)

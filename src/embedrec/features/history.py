@@ -18,6 +18,7 @@ import pandas as pd
 from embedrec.columns import (
     CATEGORY,
     CUSTOMER,
+    CUSTOMER_RATING,
     EVENT,
     KNOWN_FROM,
     PAGE_VIEWS,
@@ -64,6 +65,7 @@ class History:
     times: Ints  # [E] seconds
     spend: Floats  # [E] currency, NaN where no price is known
     prices: Floats  # [E] currency per piece, NaN where the line has none
+    stars: Floats  # [E] the customer's own rating, NaN where there is none; an outcome, known only after the purchase
     activity_users: Ints  # [A] dated views and carts
     activity_times: Ints  # [A] seconds
     activity_views: Floats  # [A] page views of the row; 0 for a cart
@@ -129,6 +131,7 @@ class History:
             times=np.full(count, time),
             spend=spend[order],
             prices=np.full(count, np.nan),
+            stars=np.full(count, np.nan),
             activity_users=none,
             activity_times=none,
             activity_views=np.empty(0),
@@ -211,7 +214,9 @@ def build_history(customers: pd.DataFrame, products: pd.DataFrame, events: pd.Da
     prices = bought[PRICE].to_numpy(np.float64)
     known = np.where(np.isnan(prices), catalogue.price[items], prices)
     spend = known * bought[QUANTITY].to_numpy(np.float64)
-    order = np.lexsort((prices, spend, items, times, users))
+    unrated = np.full(len(bought), np.nan)
+    stars = bought[CUSTOMER_RATING].to_numpy(np.float64) if CUSTOMER_RATING in bought else unrated
+    order = np.lexsort((stars, prices, spend, items, times, users))
 
     activity_users = _numbers(customer_ids, activity[CUSTOMER])
     activity_times = seconds(activity[TIME])
@@ -228,6 +233,7 @@ def build_history(customers: pd.DataFrame, products: pd.DataFrame, events: pd.Da
         times=times[order],
         spend=spend[order],
         prices=prices[order],
+        stars=stars[order],
         activity_users=activity_users[by_activity],
         activity_times=activity_times[by_activity],
         activity_views=activity_views[by_activity],

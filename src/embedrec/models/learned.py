@@ -28,6 +28,10 @@ class TwoTowerScorer(Scorer):
     def __init__(self, network: TwoTower) -> None:
         self.network = copy.deepcopy(network).to("cpu").double().eval()
 
+    def weights(self) -> dict[str, Tensor]:
+        """Return the network's weights in float32, as they were trained."""
+        return {name: value.float() for name, value in self.network.state_dict().items()}
+
     @torch.no_grad()
     def observe(self, snapshot: Snapshot) -> Self:
         """Compute all product vectors as of the date."""
@@ -63,9 +67,10 @@ class TwoTowerScorer(Scorer):
         named = {name: (share - self._average[name]) @ self.vectors_.T for name, share in shares.items()}
         everybody = self.network.norm.bias + torch.stack(list(self._average.values())).sum(0)
         named["taste"] = (self.vectors_ @ everybody).expand_as(blank)
-        bought = (inputs.bought_rows, inputs.bought_items)
-        named = {name: part.index_put(bought, blank.new_zeros(())) for name, part in named.items()}
-        named["repeat"] = self.network.answer_repeats(blank, inputs, self.inputs_, self.every_)
+        if self.network.config.repeat:
+            bought = (inputs.bought_rows, inputs.bought_items)
+            named = {name: part.index_put(bought, blank.new_zeros(())) for name, part in named.items()}
+            named["repeat"] = self.network.answer_repeats(blank, inputs, self.inputs_, self.every_)
         named["popularity"] = self.popularity_.expand_as(blank)
         return named
 

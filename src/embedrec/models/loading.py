@@ -9,7 +9,15 @@ from embedrec.errors import BundleError
 from embedrec.features import FeatureSchema
 from embedrec.models.base import Scorer
 from embedrec.models.learned import TwoTowerScorer
+from embedrec.models.pairs import PairNetwork, PairScorer
 from embedrec.models.two_tower import TwoTower
+
+Network = TwoTower | PairNetwork
+
+
+def scorer_of(network: Network) -> Scorer:
+    """Put a trained network behind the scoring contract; later training does not reach the copy."""
+    return TwoTowerScorer(network) if isinstance(network, TwoTower) else PairScorer(network)
 
 
 def load_scorer(config: object, schema: FeatureSchema, weights: dict[str, Tensor]) -> Scorer:
@@ -18,7 +26,7 @@ def load_scorer(config: object, schema: FeatureSchema, weights: dict[str, Tensor
     Raises:
         BundleError: the weights do not fit the schema or are not finite.
     """
-    model: Scorer | TwoTower = config.build(schema)  # type: ignore[attr-defined]  # every ModelConfig has it
+    model: Scorer | Network = config.build(schema)  # type: ignore[attr-defined]  # every ModelConfig has it
     try:
         if isinstance(model, Scorer):
             model.restore(weights)
@@ -28,4 +36,4 @@ def load_scorer(config: object, schema: FeatureSchema, weights: dict[str, Tensor
         raise BundleError("model.safetensors does not fit the schema of its bundle; export the bundle again") from error
     if not all(bool(torch.isfinite(value).all()) for value in weights.values()):
         raise BundleError("model.safetensors holds values that are not finite; train again")
-    return model if isinstance(model, Scorer) else TwoTowerScorer(model)
+    return model if isinstance(model, Scorer) else scorer_of(model)

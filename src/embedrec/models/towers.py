@@ -45,31 +45,35 @@ class Numeric(nn.Module):
 class ProductTower(nn.Module):
     """products[n] → vectors [n, d]: id + category + price bucket + numbers, and how the product sells of late."""
 
-    def __init__(self, schema: FeatureSchema, dim: int, id_dropout: float) -> None:
+    def __init__(self, schema: FeatureSchema, dim: int, id_dropout: float, features: bool) -> None:
         super().__init__()
         self.id = embedding(len(schema.products), dim)
-        self.category = embedding(len(schema.categories), dim)
-        self.price = embedding(len(schema.price_edges) + 1, dim)
-        self.numeric = Numeric(len(PRODUCT_NUMERIC), dim)
-        self.sales = Numeric(len(PRODUCT_DYNAMIC), dim)
+        if features:
+            self.category = embedding(len(schema.categories), dim)
+            self.price = embedding(len(schema.price_edges) + 1, dim)
+            self.numeric = Numeric(len(PRODUCT_NUMERIC), dim)
+            self.sales = Numeric(len(PRODUCT_DYNAMIC), dim)
         self.id_dropout = id_dropout
+        self.features = features
 
     def static(self, products: ProductInputs, items: Tensor) -> Tensor:
         """Return what a product is, without how it sells: [n, d]."""
         row = drop_ids(products.row[items], self.id_dropout, self.training)
+        identity: Tensor = self.id(row)
+        if not self.features:
+            return identity
         numeric: Tensor = self.numeric(products.numeric[items])
         category, price = self.category(products.category[items]), self.price(products.price_bucket[items])
-        static: Tensor = self.id(row) + category + price + numeric
+        static: Tensor = identity + category + price + numeric
         return static
 
     def forward(self, products: ProductInputs, items: Tensor, static: Tensor) -> Tensor:
         """Add the sales state to `static` [n, d]: the vectors that customers are multiplied with."""
-        vectors: Tensor = static + self.sales(products.dynamic[items])
-        return vectors
+        return static + self.sales(products.dynamic[items]) if self.features else static
 
 
 class CustomerParts(NamedTuple):
-    """What a customer vector is the sum of, each [B, d]."""
+    """What a customer vector is the sum of, each [B, d]; zero what the model does not use."""
 
     identity: Tensor
     activity: Tensor
@@ -86,13 +90,21 @@ class CustomerTower(nn.Module):
     """customers[B] → parts [B, d]: id, activity, favourite category, usual price, decayed mean of bought products."""
 
     def __init__(
-        self, schema: FeatureSchema, dim: int, id_dropout: float, history_dropout: float, half_life: float
+        self,
+        schema: FeatureSchema,
+        dim: int,
+        id_dropout: float,
+        history_dropout: float,
+        half_life: float,
+        features: bool,
     ) -> None:
         super().__init__()
         self.id = embedding(len(schema.customers), dim)
-        self.category = embedding(len(schema.categories), dim)
-        self.price = embedding(len(schema.price_edges) + 1, dim)
-        self.numeric = nn.Sequential(Numeric(len(CUSTOMER_NUMERIC), dim), nn.SiLU(), nn.Linear(dim, dim))
+        if features:
+            self.category = embedding(len(schema.categories), dim)
+            self.price = embedding(len(schema.price_edges) + 1, dim)
+            self.numeric = nn.Sequential(Numeric(len(CUSTOMER_NUMERIC), dim), nn.SiLU(), nn.Linear(dim, dim))
+        self.features = features
         self.history = nn.Linear(dim, dim, bias=False)
         self.id_dropout = id_dropout
         self.history_dropout = history_dropout
@@ -110,12 +122,16 @@ class CustomerTower(nn.Module):
             per_sample_weights=weights,
             include_last_offset=True,
         )
+        identity, history = self.id(row), self.history(mean)
+        if not self.features:
+            nothing = torch.zeros_like(identity)
+            return CustomerParts(identity, nothing, nothing, nothing, history)
         return CustomerParts(
-            identity=self.id(row),
+            identity=identity,
             activity=self.numeric(customers.numeric),
             category=self.category(customers.category),
             price=self.price(customers.price_bucket),
-            history=self.history(mean),
+            history=history,
         )
 
     def line_weights(self, customers: CustomerInputs) -> Tensor:

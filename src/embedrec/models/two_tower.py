@@ -11,7 +11,7 @@ so a score splits exactly into the purchases and features that made it.
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 import torch
 from pydantic import BaseModel, ConfigDict, Field
@@ -20,6 +20,7 @@ from torch import Tensor, nn
 from embedrec.features import FeatureSchema
 from embedrec.features.schema import CUSTOMER_NUMERIC, PRODUCT_DYNAMIC, REPEAT
 from embedrec.models.inputs import CustomerInputs, ProductInputs
+from embedrec.models.recipe import Recipe
 from embedrec.models.towers import CustomerTower, Numeric, ProductTower
 
 HEAD = 32  # hidden units of the repeat and popularity heads
@@ -38,10 +39,40 @@ class TwoTowerConfig(BaseModel):
     """Share of purchase lines hidden from the history while training."""
     half_life: float = Field(120.0, gt=0, le=36500)
     """Days after which a purchase counts half in the history."""
+    features: bool = True
+    """Behaviour of customers; category, price, rating and sales of products. Without them ids and history remain."""
+    repeat: bool = True
+    """A head of its own for products bought before."""
+    popularity: bool = True
+    """A head for what sells to everybody."""
+
+    recipe: ClassVar[Recipe] = Recipe("cuts", {"name": "softmax"}, {})
 
     def build(self, schema: FeatureSchema) -> TwoTower:
         """Make the network for a fitted schema."""
         return TwoTower(self, schema)
+
+
+class TwoTowerIdsConfig(BaseModel):
+    """The towers alone, from ids: who the customer is and which products they bought."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+    name: Literal["two_tower_ids"] = "two_tower_ids"
+    dim: int = Field(64, ge=1, le=1024)
+    """Length of customer and product vectors."""
+    id_dropout: float = Field(0.3, ge=0, lt=1)
+    """Share of ids shown as "unknown" while training, on both sides."""
+    history_dropout: float = Field(0.3, ge=0, lt=1)
+    """Share of purchase lines hidden from the history while training."""
+    half_life: float = Field(120.0, gt=0, le=36500)
+    """Days after which a purchase counts half in the history."""
+
+    recipe: ClassVar[Recipe] = TwoTowerConfig.recipe
+
+    def build(self, schema: FeatureSchema) -> TwoTower:
+        """Make the network for a fitted schema."""
+        settings = self.model_dump(exclude={"name"})
+        return TwoTower(TwoTowerConfig(**settings, features=False, repeat=False, popularity=False), schema)
 
 
 class TwoTower(nn.Module):
@@ -49,12 +80,17 @@ class TwoTower(nn.Module):
 
     def __init__(self, config: TwoTowerConfig, schema: FeatureSchema) -> None:
         super().__init__()
-        self.products = ProductTower(schema, config.dim, config.id_dropout)
-        self.customers = CustomerTower(schema, config.dim, config.id_dropout, config.history_dropout, config.half_life)
+        self.config = config
+        self.products = ProductTower(schema, config.dim, config.id_dropout, config.features)
+        self.customers = CustomerTower(
+            schema, config.dim, config.id_dropout, config.history_dropout, config.half_life, config.features
+        )
         self.norm = nn.LayerNorm(config.dim)
         counts = len(REPEAT) + len(PRODUCT_DYNAMIC) + len(CUSTOMER_NUMERIC)
-        self.repeat = nn.Sequential(Numeric(counts, HEAD), nn.SiLU(), nn.Linear(HEAD, 1))
-        self.popularity = nn.Sequential(Numeric(len(PRODUCT_DYNAMIC), HEAD), nn.SiLU(), nn.Linear(HEAD, 1))
+        if config.repeat:
+            self.repeat = nn.Sequential(Numeric(counts, HEAD), nn.SiLU(), nn.Linear(HEAD, 1))
+        if config.popularity:
+            self.popularity = nn.Sequential(Numeric(len(PRODUCT_DYNAMIC), HEAD), nn.SiLU(), nn.Linear(HEAD, 1))
 
     def forward(self, customers: CustomerInputs, products: ProductInputs, items: Tensor | None = None) -> Tensor:
         """Return scores [B, N], or [B, K] of items[K] (ascending, distinct)."""
@@ -73,6 +109,8 @@ class TwoTower(nn.Module):
 
     def popularity_part(self, products: ProductInputs, items: Tensor) -> Tensor:
         """[n]: what the sales of a product say for every customer alike."""
+        if not self.config.popularity:
+            return products.dynamic.new_zeros(len(items))
         value: Tensor = self.popularity(products.dynamic[items])
         return value.squeeze(-1)
 
@@ -83,6 +121,8 @@ class TwoTower(nn.Module):
 
         column[N] tells where a product stands in K, or -1.
         """
+        if not self.config.repeat:
+            return scores
         sales = products.dynamic[customers.bought_items]
         behaviour = customers.numeric[customers.bought_rows]
         value = self.repeat(torch.cat([customers.repeat, sales, behaviour], dim=1)).squeeze(-1)

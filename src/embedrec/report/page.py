@@ -10,7 +10,7 @@ import base64
 import html
 import os
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -52,22 +52,25 @@ th:last-child, td:last-child { padding-right: .8rem; }
 thead th { border-top: 0; font-weight: 600; color: var(--soft); font-size: .83rem; vertical-align: bottom; }
 tbody th { font-weight: 500; }
 th.number, td.number { text-align: right; }
-td { white-space: nowrap; }
+td, tbody th { white-space: nowrap; }
 td small { display: block; font-size: .76rem; }
 tbody th, th:first-child { position: sticky; left: 0; background: var(--card); }
 tr.highlight, tr.highlight th { background: var(--tint); }
 tr.highlight th { font-weight: 700; color: var(--accent); }
-.figures { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 27rem), 1fr)); gap: .75rem;
+.figures { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(100%, 27rem), 1fr)); gap: .75rem;
   margin: .75rem 0; }
 figure { margin: 0; background: #fff; padding: .9rem 1rem .7rem; break-inside: avoid; }
 figure img { display: block; width: 100%; height: auto; }
 figcaption { color: #3c444c; font-size: .9rem; line-height: 1.4; margin-bottom: .6rem; }
+.key { max-width: none; display: flex; flex-wrap: wrap; gap: .3rem 1.2rem; font-size: .9rem; color: var(--soft); }
+.key i { display: inline-block; width: .75rem; height: .75rem; border-radius: .2rem; margin-right: .4rem; }
 li { margin: .25rem 0; }
 dl { columns: 2 24rem; column-gap: 2rem; }
 dl div { break-inside: avoid; padding-bottom: .7rem; }
 dt { font-weight: 600; }
 dd { margin: 0; }
-@media (max-width: 40rem) { body { padding: 1.25rem .8rem 3rem; } h1 { font-size: 1.4rem; }
+@media (max-width: 40rem) { tbody th { white-space: normal; }
+  body { padding: 1.25rem .8rem 3rem; } h1 { font-size: 1.4rem; }
   .callout.verdict { font-size: 1.05rem; } .tiles { grid-template-columns: 1fr 1fr; }
   .tiles b { font-size: 1.3rem; } figure { padding: .8rem .5rem .5rem; } figcaption { padding: 0 .3rem; } }
 @media print { body { padding: 0; max-width: none; background: #fff; font-size: 9.5pt; }
@@ -115,6 +118,14 @@ class Report:
         """Add a list."""
         self._add("<ul>" + "".join(f"<li>{_escape(sentence)}</li>" for sentence in sentences) + "</ul>")
 
+    def key(self, meanings: Mapping[str, str]) -> None:
+        """Add what colours stand for, {meaning: colour as `#rrggbb`}."""
+        keys = "".join(
+            f'<span><i style="background:{_escape(colour)}"></i>{_escape(said)}</span>'
+            for said, colour in meanings.items()
+        )
+        self._add(f'<p class="key">{keys}</p>')
+
     def terms(self, meanings: Mapping[str, str]) -> None:
         """Add words with their explanations."""
         terms = "".join(
@@ -123,15 +134,19 @@ class Report:
         self._add(f"<dl>{terms}</dl>")
 
     def table(
-        self, headers: Sequence[str], rows: Sequence[Sequence[str | Cell]], caption: str, highlight: str = ""
+        self,
+        headers: Sequence[str],
+        rows: Sequence[Sequence[str | Cell]],
+        caption: str,
+        highlight: Collection[str] = (),
     ) -> None:
-        """Add a table; the row whose first cell is `highlight` stands out, columns of numbers align right."""
+        """Add a table; rows whose first cell is in `highlight` stand out, columns of numbers align right."""
         assert all(len(row) == len(headers) for row in rows), "a row has not one cell a column"
         is_number = [all(_looks_numeric(row[column]) for row in rows) for column in range(len(headers))]
         kinds = [' class="number"' if number else "" for number in is_number]
         head = "".join(f'<th scope="col"{kind}>{_escape(name)}</th>' for name, kind in zip(headers, kinds, strict=True))
         said = _escape(caption)
-        body = "".join(_row(row, kinds, highlighted=row[0] == highlight) for row in rows)
+        body = "".join(_row(row, kinds, highlighted=row[0] in highlight) for row in rows)
         self._add(
             f'<section><p class="caption">{said}</p><div class="scroll"><table aria-label="{said}">'
             f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div></section>"
@@ -188,7 +203,7 @@ def _content(cell: str | Cell) -> str:
 
 def _looks_numeric(cell: str | Cell) -> bool:
     value = cell.value if isinstance(cell, Cell) else cell
-    return re.fullmatch(r"[+−]?\d[\d.,]*( %)?|–", value) is not None
+    return re.fullmatch(r"[+−<]?\d[\d.,]*( (%|s|min|h))?|–", value) is not None
 
 
 def _escape(text: str) -> str:

@@ -37,8 +37,10 @@ class ModelInfo:
     id: str
     model: str
     data_name: str
-    data_from: date
-    data_until: date
+    data_from: date | None
+    """First purchase; None where the data carry no dates."""
+    data_until: date | None
+    """Last purchase; None where the data carry no dates."""
     verdict: str
     synthetic: bool
     fallback_from: str | None
@@ -50,7 +52,7 @@ class ModelInfo:
     products: int
 
 
-def describe(snapshot: Snapshot, user: int) -> CustomerProfile:
+def describe(snapshot: Snapshot, user: int, dated: bool = True) -> CustomerProfile:
     """Draw the portrait of one customer from what is known before the snapshot's date."""
     history, encoder = snapshot.history, snapshot.encoder
     lines = history.lines(np.array([user]), int(history.times.min()), snapshot.as_of).values
@@ -70,8 +72,8 @@ def describe(snapshot: Snapshot, user: int) -> CustomerProfile:
         time_spent=_known(spent),
         purchases=len(lines),
         products=len(np.unique(items)),
-        first_purchase=to_date(history.times[lines[0]]) if len(lines) else None,
-        last_purchase=to_date(history.times[lines[-1]]) if len(lines) else None,
+        first_purchase=to_date(history.times[lines[0]]) if len(lines) and dated else None,
+        last_purchase=to_date(history.times[lines[-1]]) if len(lines) and dated else None,
         spend=_known(_total(history.spend[lines])),
         favourite_categories=[str(name) for name in favourites],
         usual_price=_known(float(np.nanmedian(prices)) if (~np.isnan(prices)).any() else np.nan),
@@ -85,8 +87,8 @@ def model_info(manifest: Manifest, snapshot: Snapshot) -> ModelInfo:
         id=manifest.id,
         model=manifest.model.name,
         data_name=data["name"],
-        data_from=pd.Timestamp(data["from"]).date(),
-        data_until=pd.Timestamp(data["until"]).date(),
+        data_from=pd.Timestamp(data["from"]).date() if data["dated"] else None,
+        data_until=pd.Timestamp(data["until"]).date() if data["dated"] else None,
         verdict=manifest.verdict,
         synthetic=data["synthetic"],
         fallback_from=manifest.fallback_from,

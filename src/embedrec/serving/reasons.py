@@ -35,15 +35,17 @@ def reasons(
     items: Ints,
     names: Sequence[str],
     bought_before: str | None = None,
+    dated: bool = True,
 ) -> list[str]:
     """Return a sentence for each of items[n].
 
-    names[N] are what products are called; `bought_before` replaces the count and date of a product bought before.
+    names[N] are what products are called; `bought_before` replaces the count and date of a product bought before;
+    without `dated` times are made up and are not told.
     """
     explanation = scorer.explain(customer, items)
     bought = set(customer.bought.values.tolist()) if "repeat" in explanation.parts else set()
     return [
-        bought_before or _bought_before(int(item), snapshot, customer)
+        bought_before or _bought_before(int(item), snapshot, customer, dated)
         if item in bought
         else sentence(_strongest(explanation, place, snapshot, customer, names))
         for place, item in enumerate(items)
@@ -85,8 +87,10 @@ def _phrase(
     return WORDS.get(part, "")
 
 
-def _bought_before(item: int, snapshot: Snapshot, customer: Customers) -> str:
+def _bought_before(item: int, snapshot: Snapshot, customer: Customers, dated: bool) -> str:
     lines = customer.lines.values[customer.line_items == item]
     times = f"{len(lines)} times" if len(lines) > 1 else "once"
+    if not dated:
+        return f"Bought {times} before"
     last = to_date(snapshot.history.times[lines].max())
     return f"Bought {times} before, last on {last.day} {last:%b %Y}"

@@ -143,18 +143,22 @@ class Recommender:
     def customer(self, customer_id: str) -> CustomerProfile | None:
         """Return the portrait of a customer, None if the shop does not know the id."""
         user = self._user(check_id("customer_id", customer_id))
-        return None if user is None else describe(self._snapshot, user)
+        return None if user is None else describe(self._snapshot, user, self._dated)
 
     def purchases(self, customer_id: str) -> pd.DataFrame:
-        """Return what a customer bought before the date, newest first."""
+        """Return what a customer bought before the date, newest first; without times where the data carry none."""
         user = self._user(check_id("customer_id", customer_id))
         history = self._snapshot.history
         none = np.empty(0, np.int64)
         lines = none if user is None else history.lines(np.array([user]), NEVER, self._snapshot.as_of).values[::-1]
         items = history.items[lines]
-        return pd.DataFrame({TIME: pd.to_datetime(history.times[lines], unit="s"), **self._product_columns(items)})[
-            [TIME, PRODUCT, TITLE, CATEGORY, PRICE]
-        ]
+        times = pd.Series(pd.to_datetime(history.times[lines], unit="s"))
+        table = pd.DataFrame({TIME: times if self._dated else pd.NaT, **self._product_columns(items)})
+        return table[[TIME, PRODUCT, TITLE, CATEGORY, PRICE]]
+
+    @property
+    def _dated(self) -> bool:
+        return self.info.data_until is not None
 
     @cached_property
     def customer_ids(self) -> Sequence[str]:
@@ -201,7 +205,7 @@ class Recommender:
                 allowed = allowed.clone()
                 allowed[torch.from_numpy(customer.bought.values)] = False
             items, scores = self._best(self._scorer.score(customer)[0].masked_fill(~allowed, -torch.inf), k)
-            words = reasons(self._scorer, self._snapshot, customer, items, self._names, bought_before)
+            words = reasons(self._scorer, self._snapshot, customer, items, self._names, bought_before, self._dated)
             table = self._table(items, scores, words)
         table.attrs[COLD_START] = cold
         return table

@@ -25,11 +25,15 @@ class FilesConfig(_Settings):
 
 
 class ColumnsConfig(_Settings):
-    """The shop's own header for each column; None finds it by name or synonym, '-' ignores it."""
+    """The shop's own header for each column; None finds it by name or synonym, '-' ignores it.
+
+    `split` and `order` are used only where they are named: a shop may call a column of its own so.
+    """
 
     customer_id: str | None = None
     product_id: str | None = None
     purchase_date: str | None = None
+    """'-' says that the data carry no dates."""
     event: str | None = None
     quantity: str | None = None
     price: str | None = None
@@ -37,8 +41,15 @@ class ColumnsConfig(_Settings):
     time_spent: str | None = None
     category: str | None = None
     rating: str | None = None
+    """A product's attribute; on purchase lines it is found out whether it is the customer's own."""
+    customer_rating: str | None = None
+    """What each customer thought of the product bought; '-' says that ratings belong to products."""
     rating_count: str | None = None
     title: str | None = None
+    split: str | None = None
+    """Part of a published split: train, valid or test."""
+    order: str | None = None
+    """A number that grows with each event of a customer, for data without dates."""
     event_map: dict[str, Literal["purchase", "view", "cart", "-"]] = Field(default_factory=dict)
     """What the shop's event names mean; '-' sets such rows aside."""
 

@@ -7,9 +7,12 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from embedrec.columns import (
     CATEGORY,
     CUSTOMER,
+    CUSTOMER_RATING,
     DETAILS,
     EVENT,
+    ORDER,
     PAGE_VIEWS,
+    PART,
     PRICE,
     PRODUCT,
     QUANTITY,
@@ -24,7 +27,9 @@ from embedrec.tables.config import IGNORE, ColumnsConfig
 
 COLUMNS = (
     CUSTOMER, PRODUCT, TIME, EVENT, QUANTITY, PRICE, PAGE_VIEWS, TIME_SPENT, CATEGORY, RATING, RATING_COUNT, TITLE,
+    CUSTOMER_RATING, PART, ORDER,
 )  # fmt: skip
+ONLY_NAMED = (PART, ORDER)  # never found by name: `order` is often the number of an order
 
 # Compared by `key`, so case, spaces and underscores do not matter. Two matches in one table are an error.
 SYNONYMS: Mapping[str, tuple[str, ...]] = {
@@ -44,6 +49,7 @@ SYNONYMS: Mapping[str, tuple[str, ...]] = {
     ),
     CATEGORY: ("product category", "item category", "category name"),
     RATING_COUNT: ("rating counts", "ratings count", "number of ratings", "review count", "number of reviews"),
+    CUSTOMER_RATING: (),
     RATING: ("ratings", "user rating", "user ratings", "product rating", "product ratings"),
     TITLE: ("product title", "product name", "item name"),
 }  # fmt: skip
@@ -56,6 +62,9 @@ ORDER_NUMBERS = (
     "order id", "order number", "order no", "invoice", "invoice no", "invoice id", "invoice number",
     "transaction id", "basket id", "receipt id", "receipt number",
 )  # fmt: skip
+
+
+_UNDATED = f"; for data without dates set data.columns.{TIME}=- and split.protocol=random"
 
 
 def key(header: str) -> str:
@@ -88,6 +97,8 @@ def find_columns(
         if setting is not None and (named := _named(setting, headers)):
             found[column] = named
             continue
+        if column in ONLY_NAMED:
+            continue
         matches = _matches(column, table, [header for header in headers if header not in claimed])
         if len(matches) > 1:
             raise DataError(
@@ -99,7 +110,7 @@ def find_columns(
         elif column in required:
             raise DataError(
                 f"{file}: no column {column}; columns found: {listing(headers)}{nearest(column, headers)} "
-                f"(name the right one with data.columns.{column}=HEADER)"
+                f"(name the right one with data.columns.{column}=HEADER{_UNDATED if column == TIME else ''})"
             )
     return found
 

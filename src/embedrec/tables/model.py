@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Literal
 
 import pandas as pd
 
 from embedrec.columns import (
     CATEGORY,
     CUSTOMER,
+    CUSTOMER_RATING,
     EVENT,
+    ORDER,
     PAGE_VIEWS,
+    PART,
     PRICE,
     PRODUCT,
     PURCHASE,
@@ -25,6 +29,7 @@ from embedrec.columns import (
 CUSTOMER_COLUMNS = (CUSTOMER, PAGE_VIEWS, TIME_SPENT)
 PRODUCT_COLUMNS = (PRODUCT, TITLE, CATEGORY, PRICE, RATING, RATING_COUNT)
 EVENT_COLUMNS = (TIME, CUSTOMER, PRODUCT, EVENT, QUANTITY, PRICE, TIME_SPENT)
+OPTIONAL_EVENT_COLUMNS = (CUSTOMER_RATING, PART, ORDER)
 QUARANTINE_COLUMNS = ("table", "file", "line", "column", "reason", "text")
 
 
@@ -63,7 +68,10 @@ class Tables:
     events      one row a dated event, sorted by (purchase_date, customer_id, product_id) and then the other
                 columns: customer_id, product_id (NA allowed for views), purchase_date (datetime64[s]), event
                 (purchase | view | cart), quantity (float, 1 where not given; of a view row its page views),
-                price (per piece, NaN where not given), time_spent (float, NaN).
+                price (per piece, NaN where not given), time_spent (float, NaN). Only where the shop has them:
+                customer_rating (stars, NaN), split (train | valid | test, NA), order (float). Undated events have
+                NaT as purchase_date.
+    time        what tells which event came first: dates, an order, or none.
     quarantine  one row a quarantined row: table, file, line, column ('' = the whole line), reason, text.
     warnings    sentences for the report and the page.
     """
@@ -73,6 +81,7 @@ class Tables:
     events: pd.DataFrame
     accounts: tuple[TableAccount, ...]
     fingerprint: str
+    time: Literal["dates", "order", "none"] = "dates"
     warnings: tuple[str, ...] = ()
     quarantine: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=list(QUARANTINE_COLUMNS)))
 

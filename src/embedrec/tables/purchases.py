@@ -10,15 +10,18 @@ import pandas as pd
 from embedrec.columns import (
     CART,
     CUSTOMER,
+    CUSTOMER_RATING,
     EVENT,
     EVENT_KINDS,
-    KNOWN_FROM,
+    ORDER,
     PAGE_VIEWS,
+    PART,
     PRICE,
     PRODUCT,
     PURCHASE,
     PURCHASES,
     QUANTITY,
+    RATING,
     TIME,
     TIME_SPENT,
     VIEW,
@@ -28,7 +31,7 @@ from embedrec.tables.config import IGNORE, ColumnsConfig
 from embedrec.tables.distinct import by_distinct
 from embedrec.tables.headers import COLUMNS, find_columns, key, listing, order_number
 from embedrec.tables.ledger import Ledger
-from embedrec.tables.model import EVENT_COLUMNS
+from embedrec.tables.numbers import parse_numbers
 from embedrec.tables.raw import RawTable
 from embedrec.tables.values import (
     PRODUCT_ATTRIBUTES,
@@ -37,10 +40,15 @@ from embedrec.tables.values import (
     empty_rows,
     id_column,
     number_column,
+    order_column,
+    part_column,
     price_column,
     product_attributes,
+    rating_column,
 )
 
+CUSTOMERS_RATING = 0.2
+"""Ratings on purchase lines are the customers' own where they differ in this share of the products rated by several."""
 RETURNS = ("return", "returned", "returns", "refund", "cancel")  # event names that begin so are set aside
 
 
@@ -52,12 +60,14 @@ class EventRows:
     attributes  product_id, purchase_date and the product columns on the lines, or None where there are none
     behaviour   customer_id, purchase_date, page_views, time_spent on the lines, or None: in a file of
                 purchases alone these are totals of the customer; beside view rows they belong to the row
+    warnings    sentences for the report and the page
     """
 
     events: pd.DataFrame
     ledger: Ledger
     attributes: pd.DataFrame | None = None
     behaviour: pd.DataFrame | None = None
+    warnings: tuple[str, ...] = ()
 
 
 def read_event_rows(table: str, raw: RawTable, config: ColumnsConfig, *, default_kind: str = PURCHASE) -> EventRows:
@@ -66,8 +76,11 @@ def read_event_rows(table: str, raw: RawTable, config: ColumnsConfig, *, default
     Raises DataError if a required column is missing or an event name is unknown.
     """
     is_history = table == PURCHASES
-    required = (CUSTOMER, PRODUCT, TIME) if is_history else (CUSTOMER, TIME)
-    columns = find_columns(table, raw.file, raw.headers, COLUMNS, required, config)
+    dated = config.purchase_date != IGNORE
+    needed = (CUSTOMER, PRODUCT, TIME) if is_history else (CUSTOMER, TIME)
+    required = needed if dated else needed[:-1]
+    wanted = [column for column in COLUMNS if column != (ORDER if dated else TIME)]
+    columns = find_columns(table, raw.file, raw.headers, wanted, required, config)
     ledger = Ledger(table, raw)
     ledger.set_aside(empty_rows(ledger), "without a single value")
     kinds = _kinds(ledger, columns.get(EVENT), config, default_kind)
@@ -82,7 +95,12 @@ def read_event_rows(table: str, raw: RawTable, config: ColumnsConfig, *, default
     products = id_column(ledger, columns[PRODUCT]) if PRODUCT in columns else customers.mask(customers.notna())
     if PRODUCT in columns:
         ledger.quarantine(bought & products.isna().to_numpy(), columns[PRODUCT], "is missing")
-    times = date_column(ledger, columns[TIME])
+    times = date_column(ledger, columns[TIME]) if dated else _without_dates(ledger)
+    order = {ORDER: order_column(ledger, columns[ORDER])} if ORDER in columns else {}
+    part = {PART: part_column(ledger, columns[PART])} if PART in columns else {}
+    warnings = _find_customers_rating(ledger, columns, config, customers, products, bought) if is_history else ()
+    stars = rating_column(ledger, columns.get(CUSTOMER_RATING), CUSTOMER_RATING).where(ledger.used & bought)
+    rated = {CUSTOMER_RATING: stars} if stars.notna().any() else {}
     by_row = not is_history or bool(((kinds == VIEW) | (kinds == CART)).any())
     views = number_column(ledger, columns.get(PAGE_VIEWS), at_least=0)
     spent = number_column(ledger, columns.get(TIME_SPENT), at_least=0)
@@ -104,8 +122,10 @@ def read_event_rows(table: str, raw: RawTable, config: ColumnsConfig, *, default
             QUANTITY: quantity.fillna(1.0),
             PRICE: price,
             TIME_SPENT: spent if by_row else number_column(ledger, None),
+            **rated,
+            **part,
+            **order,
         },
-        columns=list(EVENT_COLUMNS),
     )[used].reset_index(drop=True)
     totals = is_history and not by_row and (PAGE_VIEWS in columns or TIME_SPENT in columns)
     line = pd.DataFrame({TIME: times, PRODUCT: products, CUSTOMER: customers, PAGE_VIEWS: views, TIME_SPENT: spent})
@@ -114,32 +134,44 @@ def read_event_rows(table: str, raw: RawTable, config: ColumnsConfig, *, default
         ledger,
         attributes=None if attributes is None else line[[TIME, PRODUCT]].join(attributes)[used & products.notna()],
         behaviour=line[[TIME, CUSTOMER, PAGE_VIEWS, TIME_SPENT]][used] if totals else None,
+        warnings=warnings,
     )
 
 
-def last_known(rows: pd.DataFrame, by: str) -> pd.DataFrame:
-    """Return the last known value by date of each column: one row for each value of `by`, sorted."""
-    values = rows.sort_values(TIME, kind="stable").drop(columns=TIME).groupby(by, sort=True).last()
-    return values.reset_index()
+def _without_dates(ledger: Ledger) -> pd.Series:
+    return pd.Series(np.full(len(ledger.raw.cells), "NaT", dtype="datetime64[s]"))
 
 
-def first_known(attributes: pd.DataFrame) -> pd.DataFrame:
-    """Return the first known value by date of each product's attributes, and the date since which all are known.
+def _find_customers_rating(
+    ledger: Ledger,
+    columns: dict[str, str],
+    config: ColumnsConfig,
+    customers: pd.Series,
+    products: pd.Series,
+    bought: np.ndarray,
+) -> tuple[str, ...]:
+    """Move a rating on purchase lines in `columns` from product to customer where it is the customer's own.
 
-    The price on a line is what that line cost, not the catalogue's: it stays with the purchases.
+    It is where the setting says so, or where customers disagree on the same product too often for an attribute.
     """
-    rows = attributes.sort_values(TIME, kind="stable").drop(columns=PRICE)
-    values = rows.drop(columns=TIME).groupby(PRODUCT, sort=True).first()
-    dates = [
-        rows[rows[column].notna()].groupby(PRODUCT)[TIME].first()
-        for column in values.columns
-        if values[column].notna().any()
-    ]
-    since = pd.concat(dates, axis=1).max(axis=1) if dates else rows.groupby(PRODUCT)[TIME].first()
-    first_sold = rows.groupby(PRODUCT)[TIME].first()
-    values[KNOWN_FROM] = since.reindex(values.index).fillna(first_sold).astype("datetime64[s]")
-    values[PRICE] = np.nan
-    return values.reset_index()
+    if columns.get(RATING) == columns.get(CUSTOMER_RATING):
+        columns.pop(RATING, None)
+    if RATING not in columns or CUSTOMER_RATING in columns or config.customer_rating == IGNORE:
+        return ()
+    header = columns[RATING]
+    cells = ledger.raw.cells[header]
+    stars, _ = parse_numbers(cells.str.removesuffix("/5") if cells.dtype == "str" else cells, ledger.where(header))
+    lines = pd.DataFrame({PRODUCT: products, CUSTOMER: customers, RATING: stars})[ledger.used & bought]
+    each = lines[lines[RATING] > 0].groupby(PRODUCT).nunique()
+    several = each[each[CUSTOMER] > 1]
+    differ = int((several[RATING] > 1).sum())
+    if differ <= CUSTOMERS_RATING * len(several):
+        return ()
+    columns[CUSTOMER_RATING] = columns.pop(RATING)
+    return (
+        f"{header} differs between customers for {differ:,} of {len(several):,} products: read as each customer's own "
+        f"rating, not as an attribute of products (data.columns.{CUSTOMER_RATING}=- if it is one)",
+    )
 
 
 def _kinds(ledger: Ledger, header: str | None, config: ColumnsConfig, default_kind: str) -> np.ndarray:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import numpy as np
+from typing import Literal
+
 import pandas as pd
 
 from embedrec.columns import (
@@ -11,6 +12,7 @@ from embedrec.columns import (
     EVENT,
     INTERACTIONS,
     KNOWN_FROM,
+    ORDER,
     PAGE_VIEWS,
     PRICE,
     PRODUCT,
@@ -22,15 +24,17 @@ from embedrec.columns import (
     VIEW,
 )
 from embedrec.errors import DataError
-from embedrec.tables.config import ColumnsConfig, DataConfig
+from embedrec.tables.config import IGNORE, ColumnsConfig, DataConfig
 from embedrec.tables.details import read_customers, read_products
 from embedrec.tables.fingerprint import fingerprint
 from embedrec.tables.headers import check_configured, find_columns
+from embedrec.tables.known import first_known, last_known
 from embedrec.tables.ledger import Ledger
 from embedrec.tables.locating import locate
 from embedrec.tables.model import CUSTOMER_COLUMNS, PRODUCT_COLUMNS, Tables
 from embedrec.tables.opening import read_raw
-from embedrec.tables.purchases import EventRows, first_known, last_known, read_event_rows
+from embedrec.tables.ordering import in_order
+from embedrec.tables.purchases import EventRows, read_event_rows
 from embedrec.tables.raw import RawTable
 
 UNDATED = (
@@ -52,11 +56,12 @@ def read_tables(config: DataConfig) -> Tables:
         raise DataError(f"{raws[PURCHASES].file} has a header but no rows: it needs at least one purchase")
     warnings = _without_rows(raws)
     history = read_event_rows(PURCHASES, raws[PURCHASES], config.columns)
+    warnings += history.warnings
     behaviour = _dated_behaviour(raws.get(INTERACTIONS), config.columns)
     customers, customers_ledger = _customers(history, raws.get(INTERACTIONS), behaviour, config.columns, warnings)
     products, products_ledger = _products(history, raws.get(DETAILS), config.columns, warnings)
     parts = [history] + ([behaviour] if behaviour else [])
-    events = _sorted(pd.concat([part.events for part in parts], ignore_index=True))
+    events = in_order(pd.concat([part.events for part in parts], ignore_index=True))
     purchases = events[events[EVENT] == PURCHASE]
     if products_ledger is not None:
         _note_coverage(purchases[PRODUCT], products[PRODUCT], products_ledger, warnings)
@@ -72,9 +77,16 @@ def read_tables(config: DataConfig) -> Tables:
         events=events,
         accounts=accounts,
         fingerprint=fingerprint([customers, products, events]),
+        time=_time(events, config.columns),
         warnings=tuple(warnings),
         quarantine=pd.concat([ledger.quarantined_rows() for ledger in ledgers], ignore_index=True),
     )
+
+
+def _time(events: pd.DataFrame, config: ColumnsConfig) -> Literal["dates", "order", "none"]:
+    if config.purchase_date != IGNORE:
+        return "dates"
+    return "order" if ORDER in events else "none"
 
 
 def _without_rows(raws: dict[str, RawTable]) -> list[str]:
@@ -128,9 +140,10 @@ def _products(
         products = first_known(history.attributes)
         varying = _varying(history.attributes)
         if varying:
+            since = "" if config.purchase_date == IGNORE else ", from the day it was known"
             warnings.append(
                 f"some products have several values of {' and '.join(varying)} on the purchase lines: "
-                "the first one is used, from the day it was known"
+                f"the first one is used{since}"
             )
     if products[RATING].notna().any() and RATING not in varying:
         warnings.append(RATING_OF_PRODUCT)
@@ -148,15 +161,6 @@ def _empty(columns: tuple[str, ...]) -> pd.DataFrame:
     numeric = set(CUSTOMER_COLUMNS[1:]) | set(PRODUCT_COLUMNS[3:])
     kinds = {column: "float64" if column in numeric else "str" for column in columns}
     return pd.DataFrame({column: pd.Series([], dtype=kind) for column, kind in kinds.items()})
-
-
-def _sorted(events: pd.DataFrame) -> pd.DataFrame:
-    """Sort by every column in turn, so that the order of rows in the files leaves no trace."""
-    keys = [
-        pd.factorize(column, sort=True)[0] if column.dtype == "str" else column.to_numpy()
-        for _, column in events.items()
-    ]
-    return events.iloc[np.lexsort(keys[::-1])].reset_index(drop=True)
 
 
 def _note_coverage(bought: pd.Series, known: pd.Series, ledger: Ledger, warnings: list[str]) -> None:

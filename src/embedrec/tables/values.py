@@ -7,16 +7,18 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
-from embedrec.columns import CATEGORY, PRICE, RATING, RATING_COUNT, TITLE
+from embedrec.columns import CATEGORY, PARTS, PRICE, RATING, RATING_COUNT, TEST, TITLE, TRAIN, VALID
 from embedrec.errors import DataError, quoted
 from embedrec.tables.dates import parse_dates
 from embedrec.tables.distinct import by_distinct, spread
+from embedrec.tables.headers import key, listing
 from embedrec.tables.ids import parse_ids
 from embedrec.tables.ledger import Ledger
 from embedrec.tables.numbers import is_missing, parse_numbers
 
 BEST_RATING = 5.0  # stars
 PRODUCT_ATTRIBUTES = (TITLE, CATEGORY, PRICE, RATING, RATING_COUNT)
+PART_NAMES = {TRAIN: TRAIN, "training": TRAIN, VALID: VALID, "validation": VALID, "val": VALID, TEST: TEST}
 
 
 def id_column(ledger: Ledger, header: str) -> pd.Series:
@@ -70,7 +72,31 @@ def price_column(ledger: Ledger, header: str | None) -> pd.Series:
     return values
 
 
-def rating_column(ledger: Ledger, header: str | None) -> pd.Series:
+def order_column(ledger: Ledger, header: str) -> pd.Series:
+    """Read a number that grows with each event of a customer, and quarantine the rows without one."""
+    values, _ = parse_numbers(ledger.raw.cells[header], ledger.where(header))
+    ledger.quarantine(values.isna().to_numpy(), header, "is no number")
+    return values
+
+
+def part_column(ledger: Ledger, header: str) -> pd.Series:
+    """Read the part of a published split, and quarantine the rows without one.
+
+    Raises DataError for a name that is no part.
+    """
+    codes, names = by_distinct(as_text(ledger.raw.cells[header]))
+    parts = names.map(key).map(PART_NAMES).astype("str")
+    empty = (names.str.strip() == "").to_numpy()
+    if (unknown := names[parts.isna().to_numpy() & ~empty]).size:
+        raise DataError(
+            f"{ledger.where(header)}: unknown part {listing(unknown)}; known are {', '.join(PARTS)}: "
+            f"rename it, or drop data.columns.split"
+        )
+    ledger.quarantine(empty[codes], header, "is missing")
+    return spread(parts, codes)
+
+
+def rating_column(ledger: Ledger, header: str | None, column: str = RATING) -> pd.Series:
     """Read ratings of up to five stars; '4/5' is 4; 0 means "no rating"; others are missing, counted.
 
     Raises DataError if more than a fifth of the ratings lie above five.
@@ -83,7 +109,7 @@ def rating_column(ledger: Ledger, header: str | None) -> pd.Series:
     if above.sum() > rated / 5:
         raise DataError(
             f"{ledger.where(header)}: {int(above.sum()):,} of {rated:,} ratings lie above {BEST_RATING:g}: "
-            f"bring them to a scale up to {BEST_RATING:g}, or set data.columns.{RATING}=-"
+            f"bring them to a scale up to {BEST_RATING:g}, or set data.columns.{column}=-"
         )
     outside = above | (values < 0).to_numpy()
     _count(ledger, outside & ledger.used, header, f"lies outside 0–{BEST_RATING:g}")

@@ -1,6 +1,7 @@
-"""Training with Lightning: wiring, checkpoints, callbacks; the logger is handed in."""
+"""Training: Lightning wiring, losses by config, checkpoints, callbacks."""
 
-from embedrec.training.config import SoftmaxConfig, TrainerConfig
+from embedrec.training.callbacks import NDCG, RMSE, Monitor, Validate
+from embedrec.training.config import LossConfig, SoftmaxConfig, TrainerConfig
 from embedrec.training.fit import Fit, fit
 
-__all__ = ["Fit", "SoftmaxConfig", "TrainerConfig", "fit"]
+__all__ = ["NDCG", "RMSE", "Fit", "LossConfig", "Monitor", "SoftmaxConfig", "TrainerConfig", "Validate", "fit"]

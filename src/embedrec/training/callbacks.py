@@ -3,17 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytorch_lightning as pl
 import torch
 from pytorch_lightning.callbacks import Callback
 
-from embedrec.models import TwoTower
+from embedrec.models import Network
 from embedrec.training.module import TRAIN_LOSS, RecommenderModule
 
-VALID_METRIC = "valid_ndcg_at_10"  # MLflow allows no @ in names
-Validate = Callable[[TwoTower], float]
+Validate = Callable[[Network], float]
+
+
+class Monitor(NamedTuple):
+    """The validation figure that chooses the epoch."""
+
+    name: str
+    mode: str  # "max" or "min"
+    key: str  # in the learning curve
+
+
+NDCG = Monitor("valid_ndcg_at_10", "max", "valid_ndcg")  # MLflow allows no @ in names
+RMSE = Monitor("valid_rmse", "min", "valid_rmse")
 
 
 class EpochSeed(Callback):
@@ -30,8 +41,8 @@ class EpochSeed(Callback):
 class LearningCurve(Callback):
     """Validates after every epoch where a validator is given, and remembers the figures across a resume."""
 
-    def __init__(self, validate: Validate | None) -> None:
-        self._validate = validate
+    def __init__(self, validate: Validate | None, monitor: Monitor) -> None:
+        self._validate, self._monitor = validate, monitor
         self.epochs: list[dict[str, float | None]] = []
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
@@ -39,9 +50,9 @@ class LearningCurve(Callback):
         assert isinstance(pl_module, RecommenderModule)
         value = self._validate(pl_module.network) if self._validate else None
         if value is not None:
-            pl_module.log(VALID_METRIC, value, prog_bar=True)
+            pl_module.log(self._monitor.name, value, prog_bar=True)
         loss = float(trainer.callback_metrics[TRAIN_LOSS])
-        self.epochs.append({"epoch": trainer.current_epoch + 1, "train_loss": loss, "valid_ndcg": value})
+        self.epochs.append({"epoch": trainer.current_epoch + 1, "train_loss": loss, self._monitor.key: value})
 
     def state_dict(self) -> dict[str, Any]:
         """Return the curve as plain data for the checkpoint."""

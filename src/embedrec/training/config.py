@@ -1,4 +1,4 @@
-"""Settings of training; each explained under it."""
+"""Settings of training; each explained under it. What a config file leaves at null, the model's recipe decides."""
 
 from __future__ import annotations
 
@@ -6,30 +6,72 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+Negatives = Annotated[int, Field(ge=1)] | Literal["all"]
 
-class SoftmaxConfig(BaseModel):
+
+class _Loss(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+
+class SoftmaxConfig(_Loss):
     """Softmax cross-entropy over the catalogue or a sample of it."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
     name: Literal["softmax"] = "softmax"
     temperature: float = Field(1.0, gt=0, le=100)
     """Divides the scores; below 1 sharpens."""
-    negatives: Annotated[int, Field(ge=1)] | Literal["all"] = 4096
+    negatives: Negatives = 4096
     """Products drawn uniformly for each batch and shared by it; `all`, or a smaller catalogue, scores every product."""
     first_time_weight: float = Field(1.0, ge=0, le=100)
     """Weight of the same loss over first-time purchases only, with bought products left out."""
 
 
+class InBatchConfig(_Loss):
+    """Softmax over what the customers of the batch buy, each weighed by how often it turns up in a batch."""
+
+    name: Literal["in_batch"] = "in_batch"
+    temperature: float = Field(1.0, gt=0, le=100)
+    """Divides the scores; below 1 sharpens."""
+    first_time_weight: float = Field(1.0, ge=0, le=100)
+    """Weight of the same loss over first-time purchases only, with bought products left out."""
+
+
+class BprConfig(_Loss):
+    """Pairwise ranking: a bought product above others."""
+
+    name: Literal["bpr"] = "bpr"
+    negatives: Negatives = 256
+    """Products drawn uniformly: for each purchase (models of pairs), or for each batch and shared by it."""
+
+
+class BceConfig(_Loss):
+    """Binary cross-entropy: bought or not."""
+
+    name: Literal["bce"] = "bce"
+    negatives: Negatives = 256
+    """Products drawn uniformly: for each purchase (models of pairs), or for each batch and shared by it."""
+
+
+class MseConfig(_Loss):
+    """Squared error: of ratings (models of pairs), or of 1 for bought and 0 for not."""
+
+    name: Literal["mse"] = "mse"
+    negatives: Negatives = 256
+    """Products drawn uniformly for each batch and shared by it; ratings need none."""
+
+
+LossConfig = Annotated[SoftmaxConfig | InBatchConfig | BprConfig | BceConfig | MseConfig, Field(discriminator="name")]
+
+
 class TrainerConfig(BaseModel):
-    """How long and how fast to learn."""
+    """How long and how fast to learn; the values here are those of the two-tower model."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
     max_epochs: int = Field(6, ge=1, le=10_000)
     """Upper bound; the learning-rate schedule is laid out for it."""
     patience: int = Field(3, ge=1, le=10_000)
-    """Epochs without a better validation NDCG@10 after which training stops."""
+    """Epochs without a better validation figure after which training stops."""
     batch_size: int = Field(128, ge=1, le=1_000_000)
-    """Customers per step."""
+    """Per step: customers, or pairs for models that learn from pairs."""
     learning_rate: float = Field(1e-3, gt=0, le=10)
     weight_decay: float = Field(0.3, ge=0, le=10)
     """Of AdamW, per unit of learning rate."""
@@ -38,6 +80,6 @@ class TrainerConfig(BaseModel):
     gradient_clip: float = Field(5.0, gt=0)
     """Largest norm of a gradient."""
     cuts: int = Field(30, ge=1, le=1000)
-    """Past dates from which to learn, two fifths of a test window apart, latest first."""
+    """Past dates from which to learn, two fifths of a test window apart, latest first; not used by models of pairs."""
     accelerator: Literal["auto", "cpu", "gpu"] = "cpu"
     """Where to train."""

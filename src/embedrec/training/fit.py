@@ -13,12 +13,12 @@ import torch
 from pytorch_lightning.callbacks import Callback, EarlyStopping, ModelCheckpoint, RichProgressBar
 from pytorch_lightning.loggers import Logger
 
-from embedrec.data.datamodule import ShopData
+from embedrec.data.datamodule import TrainingData
 from embedrec.errors import ConfigError, TrainingError
-from embedrec.models import TwoTower
-from embedrec.training.callbacks import VALID_METRIC, EpochSeed, LearningCurve, Validate
+from embedrec.models import Network
+from embedrec.training.callbacks import NDCG, EpochSeed, LearningCurve, Monitor, Validate
 from embedrec.training.checkpoints import AtomicCheckpointIO
-from embedrec.training.config import SoftmaxConfig, TrainerConfig
+from embedrec.training.config import LossConfig, TrainerConfig
 from embedrec.training.module import RecommenderModule
 
 # What Lightning warns of and is meant, or is its own to mend.
@@ -39,13 +39,14 @@ class Fit:
 
 
 def fit(
-    network: TwoTower,
-    data: ShopData,
-    loss: SoftmaxConfig,
+    network: Network,
+    data: TrainingData,
+    loss: LossConfig,
     config: TrainerConfig,
     *,
     folder: Path,
     validate: Validate | None = None,
+    monitor: Monitor = NDCG,
     epochs: int | None = None,
     logger: Logger | None = None,
     progress: bool = True,
@@ -58,13 +59,13 @@ def fit(
     Raises:
         TrainingError: loss not finite, or a checkpoint that cannot be written or read.
     """
-    curve = LearningCurve(validate)
+    curve = LearningCurve(validate, monitor)
     callbacks: list[Callback] = [EpochSeed(data.seed), curve, _StopAfter(epochs, curve)]
     best = None
     if validate is not None:
-        best = _Checkpoint(folder, "best", monitor=VALID_METRIC, mode="max", enable_version_counter=False)
+        best = _Checkpoint(folder, "best", monitor=monitor.name, mode=monitor.mode, enable_version_counter=False)
         callbacks += [
-            _Patience(VALID_METRIC, mode="max", patience=config.patience, check_on_train_epoch_end=True),
+            _Patience(monitor.name, mode=monitor.mode, patience=config.patience, check_on_train_epoch_end=True),
             best,
         ]
     callbacks.append(_Checkpoint(folder, "last", enable_version_counter=False))
@@ -98,11 +99,12 @@ def fit(
     if best is None:
         return Fit(len(curve.epochs), curve.epochs)
     load_weights(network, folder / "best.ckpt")
-    values = [point["valid_ndcg"] or 0.0 for point in curve.epochs]
+    sign = 1 if monitor.mode == "max" else -1
+    values = [sign * (point[monitor.key] or 0.0) for point in curve.epochs]
     return Fit(1 + max(range(len(values)), key=lambda place: (values[place], -place)), curve.epochs)
 
 
-def load_weights(network: TwoTower, checkpoint: Path) -> None:
+def load_weights(network: Network, checkpoint: Path) -> None:
     """Put the weights of a checkpoint into a network of the same shape."""
     state = AtomicCheckpointIO().load_checkpoint(checkpoint)["state_dict"]
     prefix = "network."

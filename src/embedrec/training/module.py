@@ -9,10 +9,11 @@ import torch
 from torch import Tensor
 
 from embedrec.data.batches import Batch
+from embedrec.data.pairs import PairBatch
 from embedrec.errors import TrainingError
-from embedrec.losses import softmax_loss
-from embedrec.models import TwoTower
-from embedrec.training.config import SoftmaxConfig, TrainerConfig
+from embedrec.models import Network
+from embedrec.training.config import LossConfig, TrainerConfig
+from embedrec.training.objectives import loss_of
 
 TRAIN_LOSS = "train_loss"
 
@@ -20,40 +21,26 @@ TRAIN_LOSS = "train_loss"
 class RecommenderModule(pl.LightningModule):
     """One network, one loss, AdamW with warm-up and cosine decay."""
 
-    def __init__(self, network: TwoTower, loss: SoftmaxConfig, trainer: TrainerConfig) -> None:
+    def __init__(self, network: Network, loss: LossConfig, trainer: TrainerConfig) -> None:
         super().__init__()
         self.network = network
         self.loss_config = loss
         self.trainer_config = trainer
 
-    def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
+    def training_step(self, batch: Batch | PairBatch, batch_idx: int) -> Tensor:
         """Return the loss of one batch.
 
         Raises:
             TrainingError: the loss is not a finite number.
         """
-        scores = self.network(batch.customers, batch.products, batch.items)
-        loss = self._loss(scores, batch)
+        loss = loss_of(self.network, batch, self.loss_config)
         if not torch.isfinite(loss):
             raise TrainingError(
                 f"the loss became {loss.item()} in epoch {self.current_epoch}, step {batch_idx}; "
                 f"lower trainer.learning_rate (now {self.trainer_config.learning_rate:g})"
             )
-        self.log(TRAIN_LOSS, loss, on_step=False, on_epoch=True, prog_bar=True, batch_size=len(scores))
+        self.log(TRAIN_LOSS, loss, on_step=False, on_epoch=True, prog_bar=True, batch_size=batch.size)
         return loss
-
-    def _loss(self, scores: Tensor, batch: Batch) -> Tensor:
-        config = self.loss_config
-        loss = softmax_loss(scores, batch.log_weight, batch.rows, batch.columns, config.temperature)
-        if not config.first_time_weight:
-            return loss
-        unseen = batch.log_weight.index_put(
-            (batch.bought_rows, batch.bought_columns), batch.log_weight.new_tensor(-torch.inf)
-        )
-        first = batch.first_time
-        return loss + config.first_time_weight * softmax_loss(
-            scores, unseen, batch.rows[first], batch.columns[first], config.temperature
-        )
 
     def configure_optimizers(self) -> Any:
         """AdamW; the learning rate rises over the warm-up, then falls as a cosine to zero at `max_epochs`."""

@@ -1,8 +1,11 @@
 """Personal frequency: what a customer bought often and lately, they buy again; then what is popular this month.
 
-Score of a product bought before = sum over the customer's purchase lines of 0.5^(age / half-life). All other products
-rank below by popularity of the last 28 days, which also breaks ties. It is the strongest simple rival where
-customers re-purchase (see A. Li et al., "A Next Basket Recommendation Reality Check", TOIS 2023, "P-TopFreq").
+Score = sum over the customer's purchase lines of the product of 0.5^(age / half-life)
+        + a millionth for each distinct customer who bought it in the last 28 days.
+
+A buyer of this month thus weighs as much as an own purchase 20 half-lives ago: popularity orders ties and the products
+never bought, and what a customer bought once, many years ago, gives way to what sells. It is the strongest simple rival
+where customers re-purchase (see A. Li et al., "A Next Basket Recommendation Reality Check", TOIS 2023, "P-TopFreq").
 """
 
 from __future__ import annotations
@@ -19,6 +22,7 @@ from embedrec.models.base import Scorer
 from embedrec.models.classic.popularity import popularity
 
 TIE_DAYS = 28
+BUYER = 1e-6  # weight of another customer's purchase this month, beside 1 for an own purchase now
 
 
 class PersonalFrequencyConfig(BaseModel):
@@ -35,34 +39,19 @@ class PersonalFrequencyConfig(BaseModel):
 
 
 class PersonalFrequency(Scorer):
-    """log2 of the decayed count, so that purchases of many years ago still rank above products never bought."""
-
-    LONGEST = 50_000  # days, some 137 years: no purchase is older
+    """Own decayed counts, and faintly what others buy."""
 
     def __init__(self, half_life: float) -> None:
         self.half_life = half_life
-        # lifts log2 of the oldest count to 1, just above the tie-break; any higher would cost the ties their precision
-        self.floor = 1 + self.LONGEST / half_life
-        # what a tenth of a second of age makes: the tie-break must stay below any difference a reader would call real
-        self.tie_weight = 1e-6 / half_life
 
     def observe(self, snapshot: Snapshot) -> Self:
-        """Rank products by recent popularity for the places that own purchases leave open."""
-        recent = popularity(snapshot, TIE_DAYS)
-        self.tie_ = recent / (np.max(recent, initial=0) + 1)  # in [0, 1)
+        """Count this month's buyers of every product."""
+        self.buyers_ = torch.from_numpy(BUYER * popularity(snapshot, TIE_DAYS))
         return super().observe(snapshot)
 
     def score_parts(self, customers: Customers) -> dict[str, Tensor]:
         """Return {"repeat", "popularity"}, each [B, N]."""
-        n_items = len(self.tie_)
-        # log2 sum 0.5^(age/h), computed from the youngest line so that old purchases do not underflow
-        pair, position = np.unique(customers.lines.rows * n_items + customers.line_items, return_inverse=True)
-        exponent = -customers.line_ages / self.half_life
-        top = np.full(len(pair), -np.inf)
-        np.maximum.at(top, position, exponent)
-        total = np.bincount(position, np.exp2(exponent - top[position]), minlength=len(pair))
-        repeat = torch.zeros(customers.size * n_items, dtype=torch.float64)
-        repeat[torch.from_numpy(pair)] = torch.from_numpy(self.floor + top + np.log2(total))
-        own = repeat.view(customers.size, n_items)
-        tie = torch.from_numpy(self.tie_).expand_as(own)
-        return {"repeat": own, "popularity": torch.where(own > 0, tie * self.tie_weight, tie)}
+        shape = customers.size, len(self.buyers_)
+        pair = customers.lines.rows * shape[1] + customers.line_items
+        own = np.bincount(pair, np.exp2(-customers.line_ages / self.half_life), minlength=shape[0] * shape[1])
+        return {"repeat": torch.from_numpy(own).double().view(shape), "popularity": self.buyers_.expand(shape)}

@@ -1,0 +1,130 @@
+"""(customer, product) pairs of the whole past, in batches that are a function of (seed, epoch) alone.
+
+P pairs a batch, n negatives of each. Ids are rows of the embedding tables.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from embedrec.features import Snapshot
+from embedrec.features.history import Bools, Floats, Ints
+
+REDRAWS = 5  # times a negative that the customer bought is drawn again
+
+
+class PairBatch(NamedTuple):
+    """What one step learns from."""
+
+    users: Tensor  # [P] int64
+    items: Tensor  # [P] int64
+    negatives: Tensor  # [P, n] int64, products drawn uniformly among those sold
+    weight: Tensor  # [P, n] float, 0 where a drawn product was bought after all
+    values: Tensor  # [P] float, ratings; 1 where a pair is a purchase
+
+    @property
+    def size(self) -> int:
+        """Number of pairs, P."""
+        return len(self.users)
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """Distinct pairs before a date, sorted by (user, item)."""
+
+    users: Ints  # [E]
+    items: Ints  # [E]
+    values: Floats  # [E]
+    n_products: int  # rows 1 … n_products can be drawn
+
+    @classmethod
+    def bought(cls, snapshot: Snapshot) -> Pairs:
+        """Collect who bought what before the snapshot."""
+        return cls._of(snapshot, np.ones(len(snapshot.history.times), bool), None)
+
+    @classmethod
+    def rated(cls, snapshot: Snapshot) -> Pairs:
+        """Collect the last rating of each customer for each product before the snapshot."""
+        stars = snapshot.history.stars
+        return cls._of(snapshot, ~np.isnan(stars), stars)
+
+    @classmethod
+    def _of(cls, snapshot: Snapshot, use: Bools, values: Floats | None) -> Pairs:
+        history, schema = snapshot.history, snapshot.encoder.schema
+        lines = np.flatnonzero(use & (history.times < snapshot.as_of))
+        item_rows = snapshot.products.row[history.items[lines]]
+        people, number = np.unique(history.users[lines], return_inverse=True)
+        user_rows = snapshot.customers(people).row[number] if len(people) else number
+        key = user_rows * (len(schema.products) + 1) + item_rows
+        order = np.lexsort((history.times[lines], key))
+        last = np.ones(len(key), bool)
+        last[:-1] = key[order][1:] != key[order][:-1]
+        chosen = order[last]
+        value = np.ones(len(chosen)) if values is None else values[lines[chosen]]
+        return cls(user_rows[chosen], item_rows[chosen], value, len(schema.products))
+
+    def __len__(self) -> int:
+        return len(self.users)
+
+    @property
+    def key(self) -> Ints:
+        """[E]: one number a pair, ascending."""
+        return self.users * (self.n_products + 1) + self.items
+
+
+class PairBatches:
+    """The batches of one epoch: all pairs, shuffled, with negatives drawn anew."""
+
+    def __init__(self, pairs: Pairs, batch_size: int, negatives: int, seed: int, epoch: int) -> None:
+        self._pairs, self._size, self._negatives = pairs, batch_size, negatives
+        self._stream = (seed, epoch)
+
+    def __len__(self) -> int:
+        return math.ceil(len(self._pairs) / self._size)
+
+    def __iter__(self) -> Iterator[PairBatch]:
+        pairs, rng = self._pairs, np.random.default_rng(self._stream)
+        order = rng.permutation(len(pairs))
+        negatives, weight = draw_negatives(pairs, pairs.users[order], self._negatives, rng)
+        columns = (
+            torch.from_numpy(pairs.users[order]),
+            torch.from_numpy(pairs.items[order]),
+            torch.from_numpy(negatives),
+            torch.from_numpy(weight),
+            torch.from_numpy(pairs.values[order]).float(),
+        )
+        for batch in zip(*(torch.split(column, self._size) for column in columns), strict=True):
+            yield PairBatch(*batch)
+
+
+def draw_negatives(
+    pairs: Pairs, users: Ints, count: int, rng: np.random.Generator
+) -> tuple[Ints, np.ndarray[tuple[int, ...], np.dtype[np.float32]]]:
+    """Draw products for users[P] that they are not paired with: negatives[P, count] and weight[P, count].
+
+    A customer who bought almost everything may be left with a product they bought; its weight is 0.
+    """
+    drawn = rng.integers(1, pairs.n_products + 1, size=(len(users), count))
+    known = pairs.key
+    owner = np.repeat(users * (pairs.n_products + 1), count)
+    flat = drawn.ravel()
+    wrong = np.arange(len(flat))
+    for _ in range(REDRAWS):
+        asked = owner[wrong] + flat[wrong]
+        place = np.minimum(np.searchsorted(known, asked), len(known) - 1)
+        wrong = wrong[known[place] == asked]
+        if not len(wrong):
+            break
+        flat[wrong] = rng.integers(1, pairs.n_products + 1, size=len(wrong))
+    weight = np.ones(len(flat), np.float32)
+    if len(wrong):
+        asked = owner[wrong] + flat[wrong]
+        weight[wrong[np.isin(asked, known)]] = 0.0
+    return flat.reshape(drawn.shape), weight.reshape(drawn.shape)

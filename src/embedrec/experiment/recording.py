@@ -1,0 +1,95 @@
+"""What runs and comparisons keep while they go: their settings, their MLflow run, and a check of the data."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from omegaconf import OmegaConf
+
+from embedrec.errors import ConfigError
+from embedrec.evaluation.summary import headline
+from embedrec.experiment.config import RunConfig
+from embedrec.experiment.documents import data_report
+from embedrec.experiment.folders import write_json, write_text
+from embedrec.experiment.outcome import ModelOutcome
+from embedrec.experiment.shop import Shop
+from embedrec.tracking import Tracker
+
+DATA_REPORT = "data_report.json"
+RUN_ID = "run.json"  # which MLflow run a folder belongs to, for a resume
+ATTACHED = ("report.html", "metrics.json", "leaderboard.csv", DATA_REPORT, ".hydra", "bundle")
+Say = Callable[[str], None]
+
+
+def begin(folder: Path, settings: Mapping[str, Any], shop: Shop, say: Say) -> None:
+    """Keep the settings and what is known of the data; a folder that was begun on other data is refused.
+
+    Raises:
+        ConfigError: the data have changed since, or the folder cannot be written.
+    """
+    _say_shop(shop, say)
+    known = folder / DATA_REPORT
+    if known.exists() and json.loads(known.read_text(encoding="utf-8"))["fingerprint"] != shop.tables.fingerprint:
+        # half of its weights would have learned from each
+        raise ConfigError(f"resume={folder}: the data have changed since that run began; start a new one")
+    kept = folder / ".hydra" / "config.yaml"
+    try:
+        if not kept.exists():
+            kept.parent.mkdir(exist_ok=True)
+            write_text(kept, OmegaConf.to_yaml(OmegaConf.create(dict(settings))))
+        write_json(known, data_report(shop))
+    except OSError as error:
+        raise ConfigError(f"{folder} cannot be written ({error.strerror}); set outputs=DIR to another place") from error
+
+
+def tracker_of(config: RunConfig, folder: Path, name: str | None = None) -> Tracker | None:
+    """Open the MLflow run of a folder, or continue it; None where tracking is off."""
+    if not config.tracking.enabled:
+        return None
+    state = folder / RUN_ID
+    known = json.loads(state.read_text(encoding="utf-8")).get("run_id") if state.exists() else None
+    tracker = Tracker(config.tracking, Path(config.outputs), name or config.name or folder.name, known)
+    write_json(state, {"run_id": tracker.run_id})
+    return tracker
+
+
+def record_settings(tracker: Tracker | None, config: RunConfig, shop: Shop) -> None:
+    """Send settings, and which data they met."""
+    if tracker:
+        tags = {"data.fingerprint": shop.tables.fingerprint, "data.name": config.data.name}
+        tracker.parameters(config.model_dump(mode="json", exclude={"outputs", "resume", "tracking"}), tags)
+
+
+def record(tracker: Tracker | None, folder: Path, outcomes: Iterable[ModelOutcome]) -> None:
+    """Send final figures and files."""
+    if tracker is None:
+        return
+    figures = {}
+    for one in outcomes:
+        for split, views in (("valid", one.valid), ("test", one.test)):
+            for view in views:
+                value = headline(views, "ndcg@10", view)
+                if value is not None:
+                    figures[f"{split}/{view}/ndcg@10/{one.name}"] = value
+        for name, entry in one.ratings.items():
+            if entry["value"] is not None:
+                figures[f"test/{name}/{one.name}"] = float(entry["value"])
+    tracker.metrics(figures)
+    tracker.artifacts(*(folder / name for name in ATTACHED))
+
+
+def _say_shop(shop: Shop, say: Say) -> None:
+    history = shop.history
+    say(f"{len(history.times):,} purchases by {history.n_users:,} customers of {history.n_items:,} products")
+    for account in shop.tables.accounts:
+        if account.read != account.used:
+            say(
+                f"  {account.file}: {account.read:,} rows read, {account.used:,} used, "
+                f"{account.quarantined:,} not understood, {account.duplicates:,} duplicates, "
+                f"{account.set_aside:,} set aside"
+            )
+    for warning in shop.tables.warnings:
+        say(f"  note: {warning}")

@@ -1,0 +1,17 @@
+"""How a model is trained unless the user says otherwise: each has its own loss and its own pace."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Literal, NamedTuple
+
+
+class Recipe(NamedTuple):
+    """Written beside a model; `experiment.config` fills the settings that were left open with it."""
+
+    examples: Literal["cuts", "pairs"]
+    """What it learns from: the shop as of many past dates, or (customer, product) pairs of the whole past."""
+    loss: Mapping[str, Any]
+    trainer: Mapping[str, Any]
+    losses: tuple[str, ...] = ("softmax", "in_batch", "bpr", "bce", "mse")
+    """Losses it can be trained with."""

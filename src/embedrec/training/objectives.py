@@ -1,0 +1,75 @@
+"""From a batch to its loss: which scores are set against which, for the pure functions of `losses`."""
+
+from __future__ import annotations
+
+from typing import assert_never
+
+import torch
+from torch import Tensor, nn
+
+from embedrec.data.batches import Batch
+from embedrec.data.pairs import PairBatch
+from embedrec.losses import bce_loss, bpr_loss, mse_loss, softmax_loss
+from embedrec.training.config import (
+    BceConfig,
+    BprConfig,
+    InBatchConfig,
+    LossConfig,
+    MseConfig,
+    SoftmaxConfig,
+)
+
+NEGATIVES_PER_PURCHASE = 4.0
+"""How much the products not bought weigh together against one purchase, as in He et al. 2017, section 4.1."""
+
+
+def loss_of(network: nn.Module, batch: Batch | PairBatch, config: LossConfig) -> Tensor:
+    """Score a batch and return its loss, a scalar."""
+    if isinstance(batch, PairBatch):
+        return _of_pairs(network, batch, config)
+    return _of_customers(network(batch.customers, batch.products, batch.items), batch, config)
+
+
+def _of_pairs(network: nn.Module, batch: PairBatch, config: LossConfig) -> Tensor:
+    positive = network(batch.users, batch.items)
+    if isinstance(config, MseConfig):
+        return mse_loss(positive, batch.values)
+    negative = network(batch.users[:, None], batch.negatives)
+    if isinstance(config, BprConfig):
+        return bpr_loss(positive, negative, batch.weight / batch.weight.sum(1, keepdim=True).clamp(min=1.0))
+    assert isinstance(config, BceConfig), config.name
+    return bce_loss(positive, negative, batch.weight)
+
+
+def _of_customers(scores: Tensor, batch: Batch, config: LossConfig) -> Tensor:
+    if isinstance(config, SoftmaxConfig | InBatchConfig):
+        return _softmax(scores, batch, config.temperature, config.first_time_weight)
+    positive, negative = scores[batch.rows, batch.columns], scores[batch.rows]
+    weight = _shared_weight(batch, negative)
+    if isinstance(config, BprConfig):
+        return bpr_loss(positive, negative, weight)
+    if isinstance(config, BceConfig):
+        return bce_loss(positive, negative, NEGATIVES_PER_PURCHASE * weight)
+    if isinstance(config, MseConfig):
+        others = (weight * negative.square()).sum(1).mean() if len(weight) else negative.sum()
+        return mse_loss(positive, torch.ones_like(positive)) + NEGATIVES_PER_PURCHASE * others
+    assert_never(config)
+
+
+def _softmax(scores: Tensor, batch: Batch, temperature: float, first_time_weight: float) -> Tensor:
+    loss = softmax_loss(scores, batch.log_weight, batch.rows, batch.columns, temperature)
+    if not first_time_weight:
+        return loss
+    unseen = batch.log_weight.index_put(
+        (batch.bought_rows, batch.bought_columns), batch.log_weight.new_tensor(-torch.inf)
+    )
+    first = batch.first_time
+    return loss + first_time_weight * softmax_loss(scores, unseen, batch.rows[first], batch.columns[first], temperature)
+
+
+def _shared_weight(batch: Batch, negative: Tensor) -> Tensor:
+    """[P, K]: how much each product counts as not bought by the customer of a purchase; adds up to 1, or 0."""
+    unwanted = batch.log_weight.index_put((batch.rows, batch.columns), batch.log_weight.new_tensor(-torch.inf))
+    weight = unwanted.exp()[batch.rows]
+    total = weight.sum(1, keepdim=True)
+    return (weight / total.clamp(min=torch.finfo(weight.dtype).tiny)).to(negative.dtype)
