@@ -11,7 +11,7 @@ from pathlib import Path
 
 from embedrec.evaluation import words
 from embedrec.evaluation.intervals import LEVEL
-from embedrec.evaluation.run_report import COVERAGE, HITS, LEADING, NDCG, Json, K, ModelPage, hits_tile
+from embedrec.evaluation.model_page import COVERAGE, HITS, LEADING, NDCG, Json, K, ModelPage, hits_tile
 from embedrec.evaluation.verdict import RANDOM, Verdict
 from embedrec.report import (
     Cell,

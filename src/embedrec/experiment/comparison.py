@@ -8,18 +8,23 @@ from __future__ import annotations
 
 import traceback
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from embedrec.errors import ConfigError, DataError, EmbedrecError, TrainingError
 from embedrec.evaluation.comparison_report import write_comparison_report
-from embedrec.evaluation.ratings import rating_errors
-from embedrec.evaluation.significance import against
 from embedrec.evaluation.summary import headline
-from embedrec.evaluation.verdict import SIMPLE_MODELS, Verdict, verdict_of_comparison
+from embedrec.evaluation.verdict import Verdict
+from embedrec.experiment.board import (
+    VIEWS,
+    Board,
+    backtest,
+    best_simple,
+    judge_comparison,
+    rating_reference,
+    significance,
+)
 from embedrec.experiment.comparison_config import Comparison
 from embedrec.experiment.config import RunConfig
 from embedrec.experiment.documents import NAMES, metrics_json
@@ -28,7 +33,7 @@ from embedrec.experiment.folders import write_json, write_text
 from embedrec.experiment.leaderboard import write_leaderboard_csv
 from embedrec.experiment.outcome import ModelOutcome, mean_of_seeds
 from embedrec.experiment.recording import Say, begin, record, record_settings, tracker_of
-from embedrec.experiment.runner import Runner, rated
+from embedrec.experiment.runner import Runner
 from embedrec.experiment.shop import Shop, open_shop
 from embedrec.models import LearnedConfig
 from embedrec.splits import day, rolling
@@ -36,7 +41,6 @@ from embedrec.tracking import Tracker
 
 MODELS = "models"  # folder of the outcomes
 ERROR = "error.txt"
-VIEWS = ("all", "new")  # those that are tested for significance, and followed over windows
 
 
 @dataclass(frozen=True)
@@ -46,27 +50,6 @@ class ComparisonResult:
     folder: Path
     metrics: dict[str, Any]
     bundle: Path | None
-
-
-@dataclass
-class Board:
-    """One window, and what it has brought so far, by model."""
-
-    runner: Runner
-    outcomes: dict[str, list[ModelOutcome]] = field(default_factory=dict)
-    """One for each seed."""
-    errors: dict[str, str] = field(default_factory=dict)
-    left_out: dict[str, str] = field(default_factory=dict)
-    """Models that do not suit the data, with the reason."""
-    folders: dict[str, Path] = field(default_factory=dict)
-    """Of the first seed."""
-
-    def ndcg(self, view: str) -> dict[str, np.ndarray]:
-        """NDCG@10 by customer, [n] for each model, averaged over its seeds."""
-        return {
-            name: np.mean([one.ranked[view].metric("ndcg", 10) for one in seeds], axis=0)
-            for name, seeds in self.outcomes.items()
-        }
 
 
 @dataclass(frozen=True)
@@ -232,11 +215,11 @@ def _conclude(
     metrics["models"] |= {name: {"error": why} for name, why in board.errors.items()}
     metrics |= {"seeds": comparison.config.seeds, "left_out": board.left_out}
     if rival := best_simple(board):
-        metrics["significance"] = _significance(board, rival, base.seed)
+        metrics["significance"] = significance(board, rival, base.seed)
     if len(boards) > 1:
-        metrics["backtest"] = _backtest(boards)
+        metrics["backtest"] = backtest(boards)
     if any(one.ratings for one in joined):
-        metrics["ratings_reference"] = _reference(runner, base.seed)
+        metrics["ratings_reference"] = rating_reference(runner, base.seed)
     accounts, warnings = runner.shop.tables.accounts, runner.shop.tables.warnings
     write_comparison_report(
         folder / "report.html", metrics, verdict=judged, accounts=accounts, warnings=warnings, names=NAMES
@@ -250,63 +233,6 @@ def _conclude(
     write_json(folder / "metrics.json", metrics)
     record(tracker, folder, joined)
     return ComparisonResult(folder, metrics, bundle)
-
-
-def best_simple(board: Board) -> str | None:
-    """Return the simple model that was best on validation: the rival that the others are tested against."""
-    simple = {name: headline(seeds[0].valid) or 0.0 for name, seeds in board.outcomes.items() if name in SIMPLE_MODELS}
-    return max(simple, key=lambda name: simple[name]) if simple else None
-
-
-def judge_comparison(board: Board, seed: int) -> Verdict:
-    """Say in one sentence which model to serve."""
-    found = verdict_of_comparison(board.ndcg("all"), seed, NAMES)
-    return found._replace(sentence=found.sentence[:1].upper() + found.sentence[1:])
-
-
-def _significance(board: Board, rival: str, seed: int) -> dict[str, Any]:
-    """Compare every model with the rival, customer by customer; the floor is no claim and is left out."""
-    table = {}
-    for view in VIEWS:
-        values = board.ndcg(view)
-        theirs = values.pop(rival)
-        values.pop("random", None)
-        table[view] = against(theirs, values, seed)
-    return {"rival": rival, "ndcg@10": table}
-
-
-def _backtest(boards: list[Board]) -> dict[str, Any]:
-    """Lay out NDCG@10 of every window, and each model's mean and spread over them (standard deviation)."""
-    windows: list[dict[str, Any]] = []
-    for board in reversed(boards):  # oldest first, as they happened
-        split = board.runner.shop.split
-        figures = {
-            name: {view: headline(seeds[0].test, view=view) for view in VIEWS} for name, seeds in board.outcomes.items()
-        }
-        customers = len(board.runner.test_truth.users)
-        windows.append(
-            {"from": day(split.test_from), "to": day(split.end - 1), "customers": customers, "ndcg@10": figures}
-        )
-    models: dict[str, Any] = {}
-    for name in boards[0].outcomes:
-        models[name] = {}
-        for view in VIEWS:
-            values = [one["ndcg@10"][name][view] for one in windows if name in one["ndcg@10"]]
-            known = [value for value in values if value is not None]
-            spread = float(np.std(known, ddof=1)) if len(known) > 1 else None
-            models[name][view] = {"mean": float(np.mean(known)) if known else None, "std": spread}
-    return {"windows": windows, "models": models}
-
-
-def _reference(runner: Runner, seed: int) -> dict[str, Any]:
-    """Return the errors of predicting the mean rating, and the means of product and customer."""
-    means = runner.mean_ratings()
-    given = rated(runner.before_test, runner.shop.split.end)
-    everywhere = np.full(len(given.stars), means.mean)
-    return {
-        "global_mean": rating_errors(everywhere, given.stars, given.users, seed),
-        "means": rating_errors(means.predict(given.users, given.items), given.stars, given.users, seed),
-    }
 
 
 def _export(run: RunConfig, board: Board, folder: Path, bundle: Path, judged: Verdict, metrics: dict[str, Any]) -> None:
