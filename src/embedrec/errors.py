@@ -2,6 +2,7 @@
 
     EmbedrecError
     ├── ConfigError     a setting: unknown, of the wrong type, out of range, or a combination that cannot be
+    │   └── NotApplicableError   a model that these data, or this installation, give nothing to work with
     ├── DataError       a table: missing file or column, unreadable value, too little to work with
     ├── BundleError     an exported bundle: missing, damaged, or of another version
     ├── RequestError    a question to a Recommender: malformed id, k out of range, unknown product
@@ -23,6 +24,10 @@ class EmbedrecError(Exception):
 
 class ConfigError(EmbedrecError):
     """A setting is unknown, of the wrong type, or out of range."""
+
+
+class NotApplicableError(ConfigError):
+    """A model cannot be used on these data or in this installation; others can."""
 
 
 class DataError(EmbedrecError):

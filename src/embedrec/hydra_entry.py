@@ -34,10 +34,10 @@ def with_hydra(task: Task, arguments: list[str], conf: Path, config_name: str) -
     sys.argv = [sys.argv[0], *arguments]
     try:
         hydra.main(version_base="1.3", config_path=str(conf.resolve()), config_name=config_name)(kept)()
-        if failed:
-            raise failed[0]
-    except (HydraException, OmegaConfBaseException, ValueError, OSError) as error:  # the task keeps its own
+    except (HydraException, OmegaConfBaseException, ValueError, OSError) as error:
         raise ConfigError(explain(error)) from error
+    if failed:  # outside: the task's own errors are no refusals of Hydra's
+        raise failed[0]
 
 
 def check_flags(arguments: list[str]) -> None:
@@ -62,10 +62,18 @@ def select_files(arguments: list[str]) -> list[str]:
 
 
 def plain_settings(composed: Any) -> dict[str, Any]:
-    """Return a composed config as plain data."""
-    from omegaconf import OmegaConf
+    """Return a composed config as plain data.
 
-    plain = OmegaConf.to_container(composed, resolve=True)
+    Raises:
+        ConfigError: a value refers to a setting that is not there.
+    """
+    from omegaconf import OmegaConf
+    from omegaconf.errors import OmegaConfBaseException
+
+    try:
+        plain = OmegaConf.to_container(composed, resolve=True)
+    except OmegaConfBaseException as error:
+        raise ConfigError(explain(error)) from error
     assert isinstance(plain, dict)
     return {str(key): value for key, value in plain.items()}
 

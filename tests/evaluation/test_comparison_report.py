@@ -201,6 +201,25 @@ def test_differences_are_said_in_words(page: str) -> None:
     assert "+0.0500 +0.0400 to +0.0600 yes, better 0.010 0.500 884" in said
 
 
+@pytest.mark.parametrize(("n", "said"), [(1, "too few to tell"), (199, "too few to tell"), (200, "yes, better")])
+def test_few_customers_are_not_beyond_chance(tmp_path: Path, n: int, said: str) -> None:
+    metrics = copy.deepcopy(METRICS)
+    metrics["significance"]["ndcg@10"] = {"all": {"two_tower": difference(0.043, 0.0002, n)}}
+    page = written(tmp_path, metrics)
+    assert f"+0.0430 +0.0330 to +0.0530 {said} <0.001 0.500 {n} " in text(page)
+    (svg,) = (svg for caption, svg in figures(page).items() if "better or worse" in caption)
+    assert (f"fill: {HIGHLIGHT}".lower() in svg) is (n >= 200), "a full dot is a claim"
+
+
+def test_one_customer_has_no_interval(tmp_path: Path) -> None:
+    metrics = copy.deepcopy(METRICS)
+    row = difference(0.043, 0.0002, 1) | dict.fromkeys(("low", "high", "p_bootstrap", "holm_bootstrap"))
+    metrics["significance"]["ndcg@10"] = {"all": {"two_tower": row}}
+    page = written(tmp_path, metrics)
+    assert "Two-tower +0.0430 too few to tell – 0.500 1 " in text(page)
+    assert not any("nan" in svg for svg in figures(page).values())
+
+
 def test_lists_are_described(page: str) -> None:
     said = section(text(page), "What the lists are like", "Probabilities")
     assert "Coverage@10 Gini@10 Novelty@10 Diversity@10 Mean popularity@10 Two-tower 0.378 0.378 0.368–0.388" in said

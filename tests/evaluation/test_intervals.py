@@ -83,10 +83,19 @@ def test_a_column_without_values_is_nan_and_the_others_are_not() -> None:
     assert [part[0] for part in means] == [0.5, 0.5, 0.5]
 
 
+def test_one_pair_is_no_evidence() -> None:
+    """Its interval would have no width, and its p-value would be the smallest there is."""
+    difference = paired_difference([0.5, np.nan], [0.25, 0.1], seed=0)
+    assert (difference.mean, difference.n) == (0.25, 1)
+    assert np.isnan(difference[1:4]).all()
+    two = paired_difference([0.5, 0.1], [0.25, 0.2], seed=0)
+    assert two.low < two.mean < two.high
+    assert 0 < two.p_value <= 1
+
+
 def test_one_value_is_its_own_interval() -> None:
     means = bootstrap_means([[0.3, 0.7], [np.nan, 0.1]], seed=0)
     assert [part[0] for part in means] == [0.3, 0.3, 0.3]
-    assert paired_difference([0.5], [0.25], seed=0)[:3] == (0.25, 0.25, 0.25)
 
 
 # A ratio of sums
@@ -144,8 +153,9 @@ def test_equal_sides_differ_by_nothing() -> None:
 
 
 def test_a_customer_either_side_does_not_know_is_left_out() -> None:
-    assert paired_difference([1.0, np.nan, 0.5], [0.0, 0.0, np.nan], seed=0)[:3] == (1.0, 1.0, 1.0)
-    assert paired_difference([1.0, np.nan, 0.5], [0.0, 0.0, np.nan], seed=0).n == 1
+    found = paired_difference([1.0, np.nan, 0.5, 0.25], [0.0, 0.0, np.nan, 0.0], seed=0)
+    assert found == paired_difference([1.0, 0.25], [0.0, 0.0], seed=0)
+    assert (found.mean, found.n) == (0.625, 2)
 
 
 def test_pairs_of_different_length_are_our_bug() -> None:

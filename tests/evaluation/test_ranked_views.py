@@ -175,7 +175,7 @@ def test_arrays_hold_all(shop: Tables, view: str, tmp_path: Path) -> None:
     with np.load(tmp_path / "view.npz") as stored:
         again = RankedView.from_arrays(stored)
     assert_equal({view: again}, {view: ranked})
-    assert (summarise({view: again}, 45, 0)) == summarise({view: ranked}, 45, 0)
+    assert (summarise([{view: again}], 45, 0)) == summarise([{view: ranked}], 45, 0)
 
 
 @pytest.mark.parametrize("view", VIEWS)
@@ -197,14 +197,14 @@ def test_metrics(shop: Tables, view: str, k: int) -> None:
         expected["map"].append(sum(precisions) / within)
     for name, values in expected.items():
         np.testing.assert_allclose(views[view].metric(name, k), values, atol=1e-12)
-    figures = summarise(views, 45, seed=0)
+    figures = summarise([views], 45, seed=0)
     assert headline(figures, f"ndcg@{k}", view) == pytest.approx(np.mean(expected["ndcg"]))
 
 
 @pytest.mark.parametrize("view", VIEWS)
 def test_a_summary_names_every_figure(shop: Tables, view: str) -> None:
     snapshot, views = views_of(shop)
-    figures = summarise(views, int(snapshot.products.candidates.sum()), seed=0)[view]
+    figures = summarise([views], int(snapshot.products.candidates.sum()), seed=0)[view]
     by_customer = [*METRICS, "novelty", "diversity", "mean_popularity"]
     names = [f"{name}@{k}" for k in KS for name in by_customer] + ["auc"]
     together = [f"{name}@{k}" for k in KS for name in ("coverage", "gini")]
@@ -225,7 +225,7 @@ def test_seeds_are_averaged_by_customer(shop: Tables) -> None:
     schema = snapshot.encoder.schema
     runs = [rank(RandomConfig(seed=seed).build(schema).fit(snapshot), snapshot, truth) for seed in range(3)]
     joined = summarise(runs, 45, seed=0)
-    apart = [summarise(views, 45, seed=0) for views in runs]
+    apart = [summarise([views], 45, seed=0) for views in runs]
     for view in VIEWS:
         for name in ("ndcg@10", "auc", "mean_popularity@5", "coverage@10", "gini@20"):
             values = [one[view][name]["value"] for one in apart]
@@ -379,7 +379,7 @@ def test_buying_twice_is_one_target() -> None:
 
 def test_nobody_to_measure() -> None:
     _, views = hand_made(("a", "x", 0), ("b", "x", CUTOFF + 1))
-    figures = summarise(views, 1, seed=0)
+    figures = summarise([views], 1, seed=0)
     for view in VIEWS:
         assert views[view].top.shape == (0, PLACES)
         assert headline(figures, view=view) is None
@@ -394,7 +394,7 @@ def test_a_target_that_is_no_candidate_loses_every_pair() -> None:
     assert views["all"].auc.tolist() == [reached / 2]
     assert views["new"].auc.tolist() == [0.0]
     assert np.isnan(views["repeat"].auc).all(), "nothing but the target was bought before"
-    figures = summarise(views, 2, seed=0)["repeat"]
+    figures = summarise([views], 2, seed=0)["repeat"]
     assert (figures["auc"]["n"], figures["ndcg@10"]["n"]) == (0, 1), "n counts whom the metric applies to"
 
 

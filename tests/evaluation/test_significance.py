@@ -102,6 +102,16 @@ def test_several_models() -> None:
     assert json.loads(json.dumps(found)) == found
 
 
+def test_one_customer_is_no_evidence_and_json_has_no_nan() -> None:
+    models = {"one": [0.9, np.nan, np.nan], "three": [0.9, 0.1, 0.3]}
+    found = against([0.1, 0.2, 0.3], models, seed=0)
+    one = found["one"]
+    assert (one["difference"], one["n"]) == (pytest.approx(0.8), 1)
+    assert [one[name] for name in ("low", "high", "p_bootstrap", "holm_bootstrap")] == [None] * 4
+    assert found["three"]["holm_bootstrap"] == found["three"]["p_bootstrap"], "the only test of its family"
+    assert json.loads(json.dumps(found, allow_nan=False)) == found
+
+
 def test_nobody_to_compare() -> None:
     found = against([], {"a": []}, seed=0)["a"]
     assert found.pop("n") == 0

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from embedrec.comparison_command import compare_models
+from embedrec.demo_shop import write_demo_shop
 from embedrec.errors import ConfigError, TrainingError
 from embedrec.experiment import comparison
 from embedrec.experiment.comparison_config import parse_comparison
@@ -198,13 +199,38 @@ def test_a_finished_comparison_measures_nothing_again_but_exports(
 
 def test_one_crash_does_not_lose_the_others(demo_tables: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     counting(monkeypatch, 1, ZeroDivisionError("of all things"))
-    folder = compare_here(demo_tables, tmp_path, COUNTED, UNTRACKED)
+    folder = compare_here(demo_tables, tmp_path, COUNTED, UNTRACKED, "export=item_knn")
     metrics = read_json(folder / "metrics.json")
+    assert Recommender.load(folder / "bundle").info.model == "item_knn"
     assert metrics["models"]["popularity"].keys() == {"error"}
     assert "ZeroDivisionError: of all things" in metrics["models"]["popularity"]["error"]
     assert "Traceback" in (folder / "models" / "popularity" / "error.txt").read_text(encoding="utf-8")
     assert metrics["models"]["item_knn"]["test"]
     assert metrics["models"]["random"]["test"]
+
+
+def test_what_was_measured_outlives_a_failed_export(
+    demo_tables: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    counting(monkeypatch, 1, ZeroDivisionError("of all things"))
+    with pytest.raises(TrainingError, match="export=popularity: that model could not be measured"):
+        compare_here(demo_tables, tmp_path, COUNTED, UNTRACKED, "export=popularity")
+    (folder,) = tmp_path.glob("runs/*/*")
+    assert read_json(folder / "metrics.json")["models"]["item_knn"]["test"]
+    assert (folder / "report.html").exists()
+
+
+def test_a_wrong_setting_is_no_property_of_the_data(demo_tables: Path, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="there is no GPU here"):
+        compare_here(demo_tables, tmp_path, "models=[popularity,mf_bpr]", "trainer.accelerator=gpu", UNTRACKED)
+
+
+def test_a_shop_too_small_to_train_on_gets_popular_products(tmp_path: Path) -> None:
+    tables = write_demo_shop(tmp_path / "shop", customers=30, products=40, seed=1)
+    folder = compare_here(tables, tmp_path / "out", "models=[popularity,mf_bpr]", "export=mf_bpr", UNTRACKED)
+    manifest = read_json(folder / "bundle" / "manifest.json")
+    assert manifest["model"]["name"] == "popularity_recent"
+    assert manifest["fallback_from"] == "mf_bpr"
 
 
 def test_nothing_measured_is_an_error(demo_tables: Path, tmp_path: Path) -> None:

@@ -67,10 +67,15 @@ def arranged(made: Tables, protocol: str) -> tuple[pd.DataFrame, Split, Tables]:
         after, split = arrange(made, SplitConfig(protocol=protocol))
     except DataError:
         reject()  # too little to hold out
-    events = after.events.assign(**{ROW: after.events[QUANTITY].astype(int)}).set_index(ROW).sort_index()
-    times = events[TIME].to_numpy("datetime64[s]").astype(np.int64)
-    part = np.digitize(times, [split.valid_from, split.test_from])
-    return events.assign(seconds=times, part=np.array(PARTS)[part]), split, after
+    events = rows_of(after.events)
+    part = np.digitize(events["seconds"], [split.valid_from, split.test_from])
+    return events.assign(part=np.array(PARTS)[part]), split, after
+
+
+def rows_of(events: pd.DataFrame) -> pd.DataFrame:
+    """Put events in the order in which `tables` took them, with their time in seconds."""
+    events = events.assign(**{ROW: events[QUANTITY].astype(int)}).set_index(ROW).sort_index()
+    return events.assign(seconds=events[TIME].to_numpy("datetime64[s]").astype(np.int64))
 
 
 def bought(events: pd.DataFrame) -> pd.DataFrame:
@@ -172,28 +177,19 @@ def test_random_is_80_10_10_for_every_customer() -> None:
 # Leave last out
 
 
-def _places(rows: list[Line]) -> dict[int, int]:
-    """The oracle: how many purchases of the customer follow each purchase line."""
-    places = {}
-    for customer in {row[0] for row in rows}:
-        mine = [
-            (moment, product, n)
-            for n, (c, product, moment, kind) in enumerate(rows)
-            if (c, kind) == (customer, PURCHASE)
-        ]
-        for back, (_, _, number) in enumerate(sorted(mine, reverse=True)):
-            places[number] = back if len(mine) > 1 else 2
-    return places
-
-
 @settings(max_examples=50)
 @given(LINES, st.sampled_from(["dates", "order"]))
 def test_leave_last_out_holds_out_the_last_line_and_the_one_before(rows: list[Line], time: str) -> None:
     events, split, _ = arranged(tables(rows, time), "leave_last_out")
-    for number, back in _places(rows).items():
-        assert events.loc[number, "part"] == {0: "test", 1: "valid"}.get(back, "train")
-        if back > 1:
-            assert events.loc[number, "seconds"] == split.valid_from - (back - 1) * DAY, "one day a purchase"
+    for _, mine in bought(events).groupby(CUSTOMER):
+        latest_first = mine.sort_values("seconds", ascending=False)
+        moments = [rows[number][2] for number in latest_first.index]
+        assert moments == sorted(moments, reverse=True)
+        held_out = ["test", "valid"] if len(mine) > 1 else []  # a customer's only purchase is for training
+        days = range(1, len(mine) - len(held_out) + 1)
+        assert latest_first["part"].tolist() == held_out + ["train" for _ in days]
+        times = latest_first["seconds"].tolist()[len(held_out) :]
+        assert times == [split.valid_from - day * DAY for day in days], "one day a purchase"
     assert (split.test_from - split.valid_from, split.end - split.test_from <= DAY) == (DAY, True)
 
 
@@ -206,6 +202,66 @@ def test_a_view_is_known_only_where_it_came_strictly_before(rows: list[Line]) ->
             if kind != PURCHASE and what == PURCHASE and buyer == customer:
                 before = events.loc[number, "seconds"] < events.loc[other, "seconds"]
                 assert before == (moment < day)
+
+
+# Baskets: several purchases at one moment
+
+
+BASKET = "PQRST"
+BUYERS = 400
+# Each product should come last in a fifth of the baskets, 80 of 400; four standard deviations (8) to either side.
+A_FIFTH = range(80 - 32, 80 + 32 + 1)
+
+
+def two_baskets() -> list[Line]:
+    """Every customer buys the same products together on two days."""
+    return [(f"C{buyer:03}", product, day, PURCHASE) for buyer in range(BUYERS) for day in (0, 1) for product in BASKET]
+
+
+def last_of(events: pd.DataFrame, day: int) -> pd.Series:
+    """The product that came last in each customer's basket of a day."""
+    basket = events[[moment == day for _, _, moment, _ in two_baskets()]]
+    return basket.sort_values("seconds").groupby(CUSTOMER)[PRODUCT].last()
+
+
+@pytest.mark.parametrize("time", ["dates", "order"])
+def test_the_id_of_a_product_does_not_tell_that_it_is_held_out(time: str) -> None:
+    events, _, _ = arranged(tables(two_baskets(), time), "leave_last_out")
+    for part in ("valid", "test"):
+        assert set(events.loc[events["part"] == part, PRODUCT].value_counts()) <= set(A_FIFTH)
+
+
+@pytest.mark.parametrize("time", ["dates", "order"])
+def test_an_earlier_basket_does_not_tell_which_product_is_held_out(time: str) -> None:
+    events, _, _ = arranged(tables(two_baskets(), time), "leave_last_out")
+    held_out = events[events["part"] == "test"].set_index(CUSTOMER)[PRODUCT]
+    assert (last_of(events, day=0) == held_out).sum() in A_FIFTH
+
+
+@pytest.mark.parametrize("time", ["dates", "order"])
+def test_baskets_of_a_given_split_come_in_random_order(time: str) -> None:
+    parts = ["train" if day == 0 else PARTS[1 + (product > "Q")] for _, product, day, _ in two_baskets()]
+    events, _, _ = arranged(tables(two_baskets(), time, parts), "given")
+    assert set(last_of(events, day=0).value_counts()) <= set(A_FIFTH)
+
+
+def test_the_seed_decides_which_of_a_basket_is_held_out() -> None:
+    made = tables(two_baskets())
+    first, again, other = (
+        arrange(made, SplitConfig(protocol="leave_last_out", seed=seed))[0].events for seed in (3, 3, 4)
+    )
+    pd.testing.assert_frame_equal(first, again)
+    assert (last_of(rows_of(first), day=1) == last_of(rows_of(other), day=1)).sum() in A_FIFTH
+
+
+def test_newer_and_other_rows_do_not_change_what_is_held_out() -> None:
+    # a bundle is measured again on newer tables: what it has learned from must not come to be held out
+    rows = two_baskets()
+    more: list[Line] = [("A", "O", 0, PURCHASE), ("A", "PA", 2, PURCHASE), ("C000", "Z", 3, PURCHASE)]
+    before, _, _ = arranged(tables(rows), "leave_last_out")
+    after, _, _ = arranged(tables(rows + more), "leave_last_out")
+    others = before[CUSTOMER] != "C000"
+    pd.testing.assert_frame_equal(before[others], after.loc[before.index[others]])
 
 
 # Given

@@ -165,3 +165,10 @@ def test_the_two_tower_model_knows_every_loss(name: str) -> None:
     config = learned("two_tower", loss={"name": name})
     assert config.loss.name == name
     assert parse_config(json.loads(json.dumps(config.model_dump(mode="json")))) == config
+
+
+def test_models_of_pairs_draw_as_many_negatives_with_another_loss() -> None:
+    assert learned("mf_bpr", loss={"name": "bce"}).loss.negatives == 1  # type: ignore[union-attr]
+    assert learned("neural_mf", loss={"name": "bpr"}).loss.negatives == 4  # type: ignore[union-attr]
+    with pytest.raises(ConfigError, match="loss.negatives=all: mf_bpr draws some products"):
+        learned("mf_bpr", loss={"negatives": "all"})

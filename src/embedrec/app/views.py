@@ -73,7 +73,7 @@ def header(info: ModelInfo) -> str:
 
 def _window(info: ModelInfo) -> str:
     if info.data_from is None or info.data_until is None:
-        return "; the purchases carry no dates"
+        return "; without dates"
     return f", purchases from {_day(info.data_from)} to {_day(info.data_until)}"
 
 

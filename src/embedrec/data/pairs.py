@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
@@ -73,7 +74,7 @@ class Pairs:
     def __len__(self) -> int:
         return len(self.users)
 
-    @property
+    @cached_property
     def key(self) -> Ints:
         """[E]: one number a pair, ascending."""
         return self.users * (self.n_products + 1) + self.items
@@ -90,18 +91,20 @@ class PairBatches:
         return math.ceil(len(self._pairs) / self._size)
 
     def __iter__(self) -> Iterator[PairBatch]:
-        pairs, rng = self._pairs, np.random.default_rng(self._stream)
-        order = rng.permutation(len(pairs))
-        negatives, weight = draw_negatives(pairs, pairs.users[order], self._negatives, rng)
-        columns = (
-            torch.from_numpy(pairs.users[order]),
-            torch.from_numpy(pairs.items[order]),
-            torch.from_numpy(negatives),
-            torch.from_numpy(weight),
-            torch.from_numpy(pairs.values[order]).float(),
-        )
-        for batch in zip(*(torch.split(column, self._size) for column in columns), strict=True):
-            yield PairBatch(*batch)
+        pairs = self._pairs
+        order = np.random.default_rng(self._stream).permutation(len(pairs))
+        for place in range(len(self)):
+            chosen = order[place * self._size : (place + 1) * self._size]
+            users = pairs.users[chosen]
+            rng = np.random.default_rng([*self._stream, place])
+            negatives, weight = draw_negatives(pairs, users, self._negatives, rng)
+            yield PairBatch(
+                torch.from_numpy(users),
+                torch.from_numpy(pairs.items[chosen]),
+                torch.from_numpy(negatives),
+                torch.from_numpy(weight),
+                torch.from_numpy(pairs.values[chosen]).float(),
+            )
 
 
 def draw_negatives(

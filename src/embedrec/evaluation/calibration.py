@@ -1,9 +1,10 @@
 """How sure a model is: the probability that a recommended product is bought within the window.
 
 Scores only order products, so a monotone map from score to probability is fitted on the validation lists and measured
-on the test lists: every filled place of the first 20, view `all`. These lists belong to customers who bought something
-in the window, so the probability is that of a returning customer. The map carries over as far as the scores of the
-refitted model mean what they meant on validation, and the two windows are of similar length.
+on the test lists: every filled place of the first 20, view `all`. These lists should belong to customers who bought
+something before the window, whether they buy in it or not (`Truth.of_everybody`): among buyers alone every probability
+would come out too high. The map carries over as far as the scores of the refitted model mean what they meant on
+validation, and the two windows are of similar length.
 """
 
 from __future__ import annotations

@@ -12,7 +12,7 @@ from pathlib import Path
 from embedrec.evaluation import words
 from embedrec.evaluation.intervals import LEVEL
 from embedrec.evaluation.model_page import COVERAGE, HITS, LEADING, NDCG, Json, K, ModelPage, hits_tile
-from embedrec.evaluation.verdict import RANDOM, Verdict
+from embedrec.evaluation.verdict import MIN_CUSTOMERS, RANDOM, Verdict
 from embedrec.report import (
     Cell,
     Entry,
@@ -266,13 +266,19 @@ class _ComparisonPage(ModelPage):
             self.report.bullets(reasons)
 
 
+def _enough(row: Entry) -> bool:
+    return number(row, "n") >= MIN_CUSTOMERS
+
+
 def _certain(row: Entry) -> bool:
-    """Whether a difference is beyond chance, as the verdict judges it: by its interval, and by Holm's p-value."""
+    """Whether a difference is beyond chance: by its interval, by Holm's p-value, and over enough customers to tell."""
     outside = number(row, "low") > 0 or number(row, "high") < 0
-    return outside and number(row, "holm_bootstrap") <= 1 - LEVEL
+    return _enough(row) and outside and number(row, "holm_bootstrap") <= 1 - LEVEL
 
 
 def _in_words(row: Entry) -> str:
+    if not _enough(row):
+        return "too few to tell"
     if not _certain(row):
         return "no"
     return "yes, better" if number(row, "difference") > 0 else "yes, worse"

@@ -79,16 +79,16 @@ def paired_difference(a: ArrayLike, b: ArrayLike, seed: int, resamples: int = RE
 
     A customer that either side does not know (NaN) is left out. The p-value is the smallest level at which
     the percentile interval excludes 0, 2 · (1 + min(#{d* ≤ 0}, #{d* ≥ 0})) / (resamples + 1) and at most 1
-    (Davison and Hinkley 1997, section 4.4.1); its floor is therefore 2 / (resamples + 1). Without customers
-    everything is NaN.
+    (Davison and Hinkley 1997, section 4.4.1); its floor is therefore 2 / (resamples + 1). One pair cannot show
+    how far pairs vary: its interval and p-value are NaN. Without pairs the mean is NaN too.
     """
     first, second = np.asarray(a, dtype=np.float64), np.asarray(b, dtype=np.float64)
     assert first.ndim == 1, f"a[n] expected, got shape {first.shape}"
     assert first.shape == second.shape, f"not paired: {first.shape} and {second.shape}"
     gaps = first - second
     gaps = gaps[~np.isnan(gaps)]
-    if not len(gaps):
-        return Difference(np.nan, np.nan, np.nan, np.nan, 0)
+    if len(gaps) < 2:
+        return Difference(float(gaps[0]) if len(gaps) else np.nan, np.nan, np.nan, np.nan, len(gaps))
     replicates = _resampled_ratios(gaps[:, None], np.ones((len(gaps), 1)), seed, resamples)
     low, high = np.percentile(replicates, [50 * (1 - LEVEL), 50 * (1 + LEVEL)])
     against = min(int((replicates <= 0).sum()), int((replicates >= 0).sum()))

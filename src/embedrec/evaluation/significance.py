@@ -16,7 +16,7 @@ from embedrec.features.history import Floats
 def against(rival: ArrayLike, models: Mapping[str, ArrayLike], seed: int) -> dict[str, dict[str, float | int | None]]:
     """Compare each of `models` with the rival, all float[n] by customer in one order: one view, one family of tests.
 
-    Returns for each model, null where no customer is known to both sides:
+    Returns for each model, null where no customer is known to both sides, and for the bootstrap where only one is:
 
         difference, low, high, n           mean of model − rival, its 95 % interval by paired bootstrap, and the pairs
         p_bootstrap, p_wilcoxon            two-sided, uncorrected

@@ -19,16 +19,13 @@ Figures = dict[str, dict[str, float | int | None]]
 LIST_METRICS = ("novelty", "diversity", "mean_popularity")
 
 
-def summarise(
-    ranked: Mapping[str, RankedView] | Sequence[Mapping[str, RankedView]], n_candidates: int, seed: int
-) -> dict[str, Figures]:
+def summarise(runs: Sequence[Mapping[str, RankedView]], n_candidates: int, seed: int) -> dict[str, Figures]:
     """Return {view: {metric: {value, low, high, n}}}; a figure that does not exist is null.
 
-    `ranked` holds the views of one fitted model, or of several that differ in nothing but their seed: each customer's
-    figures are then averaged over the seeds that know them, and the customers are resampled as ever. `n` counts the
+    `runs` hold the views of one model, one for each seed: each customer's figures are averaged over the seeds that
+    know them, and the customers are resampled as ever. `n` counts the
     customers the metric applies to: AUC needs a candidate that is no target, diversity two products of known category.
     """
-    runs = [ranked] if isinstance(ranked, Mapping) else ranked
     return {name: _figures([views[name] for views in runs], n_candidates, seed) for name in runs[0]}
 
 

@@ -2,19 +2,19 @@
 
 The trained model is held against its best rival, by mean NDCG@10 over the same customers, nothing masked. A
 rival keeps the benefit of the doubt: a model that is not better beyond chance is not worth its upkeep. In a
-comparison of many models the best of the trained ones is held against the best simple one in the same way.
+comparison of many models the best of the trained ones is held against the best simple one in the same way; both
+are chosen on validation, so the test answers one question and needs no correction for many.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from embedrec.evaluation.intervals import LEVEL, Difference, paired_difference
-from embedrec.evaluation.significance import holm
+from embedrec.evaluation.intervals import Difference, paired_difference
 
 _Values = dict[str, NDArray[np.float64]]
 
@@ -32,8 +32,7 @@ class Verdict(NamedTuple):
     winner         the model to serve, empty where none can be recommended; with too few customers merely the
                    one that is ahead
     beyond_chance  the two models of the sentence differ beyond chance: the 95 % interval of their paired
-                   difference excludes zero, and where the better one was picked among several, so does Holm's
-                   correction of its p-value
+                   difference on the test excludes zero
     enough_data    there were at least `MIN_CUSTOMERS` test customers
     """
 
@@ -60,43 +59,52 @@ def verdict(ndcg: Mapping[str, ArrayLike], champion: str, seed: int, names: Mapp
     if rival is None:
         return _alone(values, champion, shown)
     return _undecidable(values, champion, rival, seed, shown) or _rival_in_doubt(
-        values, champion, rival, [champion], seed, shown, SIMPLE_MODELS
+        values, champion, rival, seed, shown, SIMPLE_MODELS
     )
 
 
 def verdict_of_comparison(
     ndcg: Mapping[str, ArrayLike],
+    valid: Mapping[str, float | None],
     seed: int,
     names: Mapping[str, str] | None = None,
     simple: Collection[str] = SIMPLE_MODELS,
 ) -> Verdict:
-    """Judge a comparison of many models from NDCG@10 by customer, each float[n] in one order, as in `verdict`.
+    """Judge a comparison of many models from test NDCG@10 by customer, each float[n] in one order, as in `verdict`.
 
-    The best of the models that are not `simple` must beat the best simple one beyond chance. It was picked among
-    several, so its p-value is Holm-corrected over the tests of all of them against that rival. Otherwise the simple
-    model is recommended. Where all models are of one kind, the best is held against the second, corrected over its
-    tests against all others, and recommended even where its lead may be chance.
+    `valid` holds the validation NDCG@10 of the same models, None where nobody could be measured, and alone says who
+    is compared: the best of the models that are not `simple`, and the best simple one. The trained model must be
+    better on the test beyond chance, otherwise the simple one is recommended. Where all models are of one kind, the
+    best on validation is held against the second, and recommended unless it is worse beyond chance.
     """
     assert ndcg, "no model to judge"
+    assert ndcg.keys() == valid.keys(), f"tested {list(ndcg)}, validated {list(valid)}"
     values = _paired(ndcg)
     if not len(next(iter(values.values()))):
         return _NOBODY
     shown = _Wording(values, names or {})
-    models = [model for model in values if model != RANDOM] or list(values)
-    trained = [model for model in models if model not in simple]
-    plain = [model for model in models if model in simple]
+    trained = _best_on_validation(valid, (model for model in valid if model not in simple and model != RANDOM))
+    plain = best_simple_model(valid, simple)
     if trained and plain:
-        winner, rival = _best(values, trained), _best(values, plain)
-        return _undecidable(values, winner, rival, seed, shown) or _rival_in_doubt(
-            values, winner, rival, trained, seed, shown, simple
+        return _undecidable(values, trained, plain, seed, shown) or _rival_in_doubt(
+            values, trained, plain, seed, shown, simple
         )
-    winner = _best(values, models)
-    second = _best_rival(values, winner)
+    chosen = trained or plain or RANDOM
+    others = [model for model in valid if model != chosen]
+    second = _best_on_validation(valid, [model for model in others if model != RANDOM] or others)
     if second is None:
-        return _alone(values, winner, shown)
-    return _undecidable(values, winner, second, seed, shown) or _best_of_a_kind(
-        values, winner, second, [model for model in models if model != winner] or [second], seed, shown, simple
+        return _alone(values, chosen, shown)
+    return _undecidable(values, chosen, second, seed, shown) or _best_of_a_kind(
+        values, chosen, second, seed, shown, simple
     )
+
+
+def best_simple_model(valid: Mapping[str, float | None], simple: Collection[str] = SIMPLE_MODELS) -> str | None:
+    """Return the simple model with the highest validation NDCG@10: the rival of a comparison.
+
+    A model without a figure counts as 0, of equals the first is taken, and without simple models there is none.
+    """
+    return _best_on_validation(valid, (model for model in valid if model in simple))
 
 
 _TOO_FEW = f"Too few customers to tell (n = {{n}}; about {MIN_CUSTOMERS} are needed)"
@@ -122,33 +130,32 @@ def _undecidable(values: _Values, ours: str, rival: str, seed: int, shown: _Word
     floor = values.get(RANDOM)
     if floor is None or any(paired_difference(values[model], floor, seed).low > 0 for model in (ours, rival)):
         return None
-    best = ours if values[ours].mean() >= values[rival].mean() or rival == RANDOM else rival
+    finds, means = (
+        (f"{shown.model(ours)} does not find", shown.mean(ours))
+        if rival == RANDOM
+        else (
+            f"Neither {shown.model(ours)} nor {shown.model(rival)} finds",
+            f"{shown.mean(ours)} and {shown.mean(rival)}",
+        )
+    )
     sentence = (
-        f"No model finds the next products better than a random order beyond chance: NDCG@10 of {shown.model(best)} "
-        f"{shown.mean(best)}, of a random order {shown.mean(RANDOM)}, {n:,} customers. Serve none."
+        f"{finds} the next products better than a random order beyond chance: NDCG@10 {means}, of a random order "
+        f"{shown.mean(RANDOM)}, {n:,} customers. Serve none."
     )
     return Verdict(sentence, "", beyond_chance=False, enough_data=True)
 
 
 def _rival_in_doubt(
-    values: _Values,
-    ours: str,
-    rival: str,
-    picked_among: list[str],
-    seed: int,
-    shown: _Wording,
-    simple: Collection[str],
+    values: _Values, ours: str, rival: str, seed: int, shown: _Wording, simple: Collection[str]
 ) -> Verdict:
     """Recommend our model only where it is better beyond chance."""
     gap = paired_difference(values[ours], values[rival], seed)
-    clear = _beyond_chance(gap, {one: (values[one], values[rival]) for one in picked_among}, ours, seed)
-    interval = shown.interval(gap, len(picked_among))
-    if clear and gap.low > 0:
-        sentence = f"{shown.best(ours, rival)}, beyond chance ({interval})."
+    interval, serve = shown.interval(gap), f"serve {shown.kind(rival, simple)}"
+    if gap.low > 0:
+        sentence = f"{shown.lead(ours, rival)}, beyond chance ({interval})."
         return Verdict(sentence, ours, beyond_chance=True, enough_data=True)
-    serve = f"serve {shown.kind(rival, simple)}"
-    if clear:
-        sentence = f"{shown.best(rival, ours)}, beyond chance ({interval}): {serve}."
+    if gap.high < 0:
+        sentence = f"{shown.lead(rival, ours)}, beyond chance ({interval}): {serve}."
         return Verdict(sentence, rival, beyond_chance=True, enough_data=True)
     sentence = (
         f"{shown.model(ours)} is no better than {shown.model(rival)} beyond chance (NDCG@10 {shown.mean(ours)} "
@@ -158,27 +165,21 @@ def _rival_in_doubt(
 
 
 def _best_of_a_kind(
-    values: _Values, winner: str, second: str, others: list[str], seed: int, shown: _Wording, simple: Collection[str]
+    values: _Values, chosen: str, second: str, seed: int, shown: _Wording, simple: Collection[str]
 ) -> Verdict:
-    """Recommend the best of models that cost the same upkeep."""
-    gap = paired_difference(values[winner], values[second], seed)
-    clear = _beyond_chance(gap, {one: (values[winner], values[one]) for one in others}, second, seed)
-    chance = "beyond chance" if clear else "but not beyond chance"
-    interval = shown.interval(gap, len(others))
-    sentence = f"{shown.best(winner, second)}, {chance} ({interval}): serve {shown.kind(winner, simple)}."
-    return Verdict(sentence, winner, beyond_chance=clear, enough_data=True)
-
-
-def _beyond_chance(
-    gap: Difference, tests: Mapping[str, tuple[NDArray[np.float64], NDArray[np.float64]]], which: str, seed: int
-) -> bool:
-    """Whether the interval of one difference excludes zero, and Holm's p-value says so too if there are more tests."""
+    """Recommend one of two models that cost the same upkeep: in doubt the one that validation chose."""
+    gap = paired_difference(values[chosen], values[second], seed)
+    interval = shown.interval(gap)
     if gap.low <= 0 <= gap.high:
-        return False
-    if len(tests) == 1:
-        return True
-    p_values = [paired_difference(*pair, seed).p_value for pair in tests.values()]
-    return bool(holm(p_values)[list(tests).index(which)] <= 1 - LEVEL)
+        sentence = (
+            f"{shown.model(chosen)} and {shown.model(second)} do not differ beyond chance (NDCG@10 "
+            f"{shown.mean(chosen)} against {shown.mean(second)}; {interval}): serve {shown.kind(chosen, simple)}, "
+            "the better one on validation."
+        )
+        return Verdict(sentence, chosen, beyond_chance=False, enough_data=True)
+    winner, other = (chosen, second) if gap.low > 0 else (second, chosen)
+    sentence = f"{shown.lead(winner, other)}, beyond chance ({interval}): serve {shown.kind(winner, simple)}."
+    return Verdict(sentence, winner, beyond_chance=True, enough_data=True)
 
 
 def _paired(ndcg: Mapping[str, ArrayLike]) -> _Values:
@@ -187,14 +188,14 @@ def _paired(ndcg: Mapping[str, ArrayLike]) -> _Values:
     return dict(zip(ndcg, table[:, ~np.isnan(table).any(axis=0)], strict=True))
 
 
-def _best(values: _Values, models: list[str]) -> str:
-    return max(models, key=lambda model: float(values[model].mean()))
+def _best_on_validation(valid: Mapping[str, float | None], among: Iterable[str]) -> str | None:
+    return max(among, key=lambda model: valid[model] or 0.0, default=None)
 
 
 def _best_rival(values: _Values, model: str) -> str | None:
     """The best of the others; `random` only where there is nothing else."""
     others = [one for one in values if one not in (model, RANDOM)] or [one for one in values if one != model]
-    return _best(values, others) if others else None
+    return max(others, key=lambda one: float(values[one].mean()), default=None)
 
 
 class _Wording:
@@ -214,22 +215,21 @@ class _Wording:
     def kind(self, model: str, simple: Collection[str]) -> str:
         return f"the simple {self.model(model)}" if model in simple else self.model(model)
 
-    def interval(self, gap: Difference, tests: int = 1) -> str:
+    def interval(self, gap: Difference) -> str:
         low, high = (f"{end:+.{self._decimals}f}".replace("-", "−") for end in (gap.low, gap.high))
-        corrected = f"; corrected for {tests} comparisons" if tests > 1 else ""
-        return f"95 % interval of the difference {low} to {high}, {gap.n:,} customers{corrected}"
+        return f"95 % interval of the difference {low} to {high}, {gap.n:,} customers"
 
-    def best(self, winner: str, other: str) -> str:
+    def lead(self, winner: str, other: str) -> str:
         first, second = self._means[winner], self._means[other]
         ratio = first / second if second > 0 else float("inf")
         lead = (
-            "above"
+            ""
             if ratio == float("inf")
-            else f"{ratio:.1f} times that of"
+            else f" ({ratio:.1f} times as high)"
             if ratio >= 3
-            else f"{100 * (ratio - 1):.{0 if ratio >= 1.01 else 1}f} % above"
+            else f" ({100 * (ratio - 1):.{0 if ratio >= 1.01 else 1}f} % higher)"
         )
         return (
-            f"{self.model(winner)} finds the next products best: NDCG@10 {self.mean(winner)}, {lead} "
-            f"{self.model(other)} ({self.mean(other)})"
+            f"{self.model(winner)} finds the next products better than {self.model(other)}: "
+            f"NDCG@10 {self.mean(winner)} against {self.mean(other)}{lead}"
         )

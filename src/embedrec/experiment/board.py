@@ -12,10 +12,10 @@ import numpy as np
 from embedrec.evaluation.ratings import rating_errors
 from embedrec.evaluation.significance import against
 from embedrec.evaluation.summary import headline
-from embedrec.evaluation.verdict import RANDOM, SIMPLE_MODELS, Verdict, verdict_of_comparison
+from embedrec.evaluation.verdict import RANDOM, Verdict, best_simple_model, verdict_of_comparison
 from embedrec.experiment.documents import NAMES
 from embedrec.experiment.outcome import ModelOutcome
-from embedrec.experiment.runner import Runner, rated
+from embedrec.experiment.runner import Runner, mean_ratings, rated
 from embedrec.features.history import Floats
 from embedrec.splits import day
 
@@ -46,14 +46,22 @@ class Board:
 
 def best_simple(board: Board) -> str | None:
     """Return the simple model that was best on validation: the rival that the others are tested against."""
-    simple = {name: headline(seeds[0].valid) or 0.0 for name, seeds in board.outcomes.items() if name in SIMPLE_MODELS}
-    return max(simple, key=lambda name: simple[name]) if simple else None
+    return best_simple_model(_valid_ndcg(board))
 
 
 def judge_comparison(board: Board, seed: int) -> Verdict:
     """Say in one sentence which model to serve."""
-    found = verdict_of_comparison(board.ndcg("all"), seed, NAMES)
+    found = verdict_of_comparison(board.ndcg("all"), _valid_ndcg(board), seed, NAMES)
     return found._replace(sentence=found.sentence[:1].upper() + found.sentence[1:])
+
+
+def _valid_ndcg(board: Board) -> dict[str, float | None]:
+    """Validation NDCG@10 of each model, the mean of its seeds; None where nobody could be measured."""
+    found: dict[str, float | None] = {}
+    for name, seeds in board.outcomes.items():
+        known = [value for one in seeds if (value := headline(one.valid)) is not None]
+        found[name] = float(np.mean(known)) if known else None
+    return found
 
 
 def significance(board: Board, rival: str, seed: int) -> dict[str, Any]:
@@ -92,7 +100,7 @@ def backtest(boards: Sequence[Board]) -> dict[str, Any]:
 
 def rating_reference(runner: Runner, seed: int) -> dict[str, Any]:
     """Return the errors of predicting the mean rating, and the means of product and customer."""
-    means = runner.mean_ratings()
+    means = mean_ratings(runner.before_test)
     given = rated(runner.before_test, runner.shop.split.end)
     everywhere = np.full(len(given.stars), means.mean)
     return {

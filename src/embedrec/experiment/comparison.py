@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from embedrec.errors import ConfigError, DataError, EmbedrecError, TrainingError
+from embedrec.errors import ConfigError, EmbedrecError, NotApplicableError, TrainingError
 from embedrec.evaluation.comparison_report import write_comparison_report
 from embedrec.evaluation.summary import headline
 from embedrec.evaluation.verdict import Verdict
@@ -35,11 +35,12 @@ from embedrec.experiment.outcome import ModelOutcome, mean_of_seeds
 from embedrec.experiment.recording import Say, begin, record, record_settings, tracker_of
 from embedrec.experiment.runner import Runner
 from embedrec.experiment.shop import Shop, open_shop
-from embedrec.models import LearnedConfig
+from embedrec.models import IalsConfig, LearnedConfig
 from embedrec.splits import day, rolling
 from embedrec.tracking import Tracker
 
 MODELS = "models"  # folder of the outcomes
+Drawn = LearnedConfig | IalsConfig  # models that begin at random
 ERROR = "error.txt"
 
 
@@ -83,7 +84,7 @@ def compare(
     tracker = tracker_of(base, folder)
     status = "FAILED"
     try:
-        record_settings(tracker, base, shop)
+        record_settings(tracker, settings, base.data.name, shop)
         boards = [
             _measure_window(comparison, window, folder, place, tracker, progress, say)
             for place, window in enumerate(windows)
@@ -139,12 +140,14 @@ def _measure_window(
 
 
 def _steps(comparison: Comparison, folder: Path, place: int) -> Iterator[_Step]:
-    """Models in their order; learned ones once for each seed, on earlier windows with the first seed only."""
+    """Models in their order; those with a random start once for each seed, on earlier windows with the first only."""
     root = folder / MODELS if place == 0 else folder / "windows" / str(place)
     for name, run in comparison.runs.items():
-        seeds = comparison.config.seeds if isinstance(run.model, LearnedConfig) and place == 0 else 1
+        seeds = comparison.config.seeds if isinstance(run.model, Drawn) and place == 0 else 1
         for extra in range(seeds):
             seeded = run.model_copy(update={"seed": run.seed + extra})
+            if isinstance(run.model, IalsConfig):
+                seeded = seeded.model_copy(update={"model": run.model.model_copy(update={"seed": seeded.seed})})
             yield _Step(name, seeded, root / (name if seeds == 1 else f"{name}-seed{seeded.seed}"), place == 0)
 
 
@@ -154,11 +157,11 @@ def _measure(step: _Step, board: Board, parent: Tracker | None) -> ModelOutcome 
     tracker = _child(step, parent) if step.main else None
     status = "FAILED"
     try:
-        record_settings(tracker, step.run, board.runner.shop)
+        record_settings(tracker, step.run.model_dump(mode="json"), step.run.data.name, board.runner.shop)
         logger = tracker.lightning_logger() if tracker else None
         outcome = board.runner.measure(step.run, step.folder / "checkpoints", logger, test=True)
         if outcome is None:
-            board.left_out[step.name] = "no customer bought both before and within a training window"
+            board.left_out[step.name] = board.runner.nothing_to_learn(step.run)
         else:
             outcome.save(step.folder)
             record(tracker, step.folder, [outcome])
@@ -167,9 +170,11 @@ def _measure(step: _Step, board: Board, parent: Tracker | None) -> ModelOutcome 
     except KeyboardInterrupt:
         status = "KILLED"
         raise
-    except (ConfigError, DataError) as error:  # these data, or this installation, have no use for the model
+    except NotApplicableError as error:
         board.left_out[step.name] = str(error)
         outcome, status = None, "FINISHED"
+    except ConfigError:  # of the whole comparison: every other model would meet it too
+        raise
     except EmbedrecError as error:
         board.errors[step.name] = str(error)
         outcome = None
@@ -220,6 +225,7 @@ def _conclude(
         metrics["backtest"] = backtest(boards)
     if any(one.ratings for one in joined):
         metrics["ratings_reference"] = rating_reference(runner, base.seed)
+    write_json(folder / "metrics.json", metrics)
     accounts, warnings = runner.shop.tables.accounts, runner.shop.tables.warnings
     write_comparison_report(
         folder / "report.html", metrics, verdict=judged, accounts=accounts, warnings=warnings, names=NAMES
@@ -229,14 +235,19 @@ def _conclude(
     if name := comparison.config.export:
         bundle = folder / "bundle"
         say(f"Exporting {name} …")
-        _export(comparison.runs[name], board, folder, bundle, judged, metrics)
-    write_json(folder / "metrics.json", metrics)
+        _export(comparison.runs[name], board, bundle, judged, metrics)
     record(tracker, folder, joined)
     return ComparisonResult(folder, metrics, bundle)
 
 
-def _export(run: RunConfig, board: Board, folder: Path, bundle: Path, judged: Verdict, metrics: dict[str, Any]) -> None:
-    """Make a bundle of a measured model; one measured before a kill is fitted again, from its checkpoints."""
+def _export(run: RunConfig, board: Board, bundle: Path, judged: Verdict, metrics: dict[str, Any]) -> None:
+    """Make a bundle of a measured model; one measured before a kill is fitted again, from its checkpoints.
+
+    On a shop too small to train on, a learned model gives way to recent popularity, as in a single run.
+    """
+    if board.runner.shop.too_little and isinstance(run.model, LearnedConfig):
+        export(bundle, run, board.runner, None, judged, metrics)
+        return
     if run.model.name not in board.outcomes:
         raise TrainingError(f"export={run.model.name}: that model could not be measured")
     outcome = board.outcomes[run.model.name][0]

@@ -44,7 +44,7 @@ NAMES = {
 def metrics_json(
     config: RunConfig, runner: Runner, outcomes: list[ModelOutcome], judged: Verdict | None, run_id: str | None
 ) -> dict[str, Any]:
-    """Lay out metrics.json; beside the contract it holds paired differences, and a synthetic shop's oracle."""
+    """Lay out metrics.json; beside the contract it holds a synthetic shop's oracle."""
     shop = runner.shop
     split, history = shop.split, shop.history
     content: dict[str, Any] = {
@@ -65,14 +65,12 @@ def metrics_json(
         "models": {one.name: one.plain() for one in outcomes},
         "verdict": judged.sentence if judged else "",
     }
-    if judged is not None and outcomes:
-        content["paired"] = _paired(outcomes, config.seed)
     if truth := _oracle(shop):
         content["oracle"] = truth
     return content
 
 
-def _paired(outcomes: list[ModelOutcome], seed: int) -> dict[str, Any]:
+def paired(outcomes: list[ModelOutcome], seed: int) -> dict[str, Any]:
     """NDCG@10 of the first model minus that of every other, customer by customer: {view: {model: difference}}."""
     first, *others = outcomes
     table: dict[str, Any] = {}

@@ -56,7 +56,7 @@ def export(
             "test_from": day(shop.split.test_from),
         },
         config=config.model_dump(mode="json", exclude=LEFT_OUT),
-        metrics={name: {"test": one["test"]} for name, one in metrics["models"].items()},
+        metrics={name: {"test": one["test"]} for name, one in metrics["models"].items() if "test" in one},
         verdict=judged.sentence,
         beaten_by=_beaten_by(judged, config.model.name),
         files={},

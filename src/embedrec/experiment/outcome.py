@@ -111,11 +111,3 @@ def mean_of_seeds(outcomes: Sequence[ModelOutcome], n_valid: int, n_test: int, s
         peak_mb=max(one.peak_mb for one in outcomes),
         seeds={view: [headline(one.test, view=view) for one in outcomes] for view in ("all", "new")},
     )
-
-
-def ndcg(outcomes: Sequence[ModelOutcome], view: str) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
-    """[n]: NDCG@10 by customer on the test, averaged over one model's seeds."""
-    mean: np.ndarray[tuple[int], np.dtype[np.float64]] = np.mean(
-        [one.ranked[view].metric("ndcg", 10) for one in outcomes], axis=0
-    )
-    return mean

@@ -21,6 +21,7 @@ from embedrec.tracking import Tracker
 DATA_REPORT = "data_report.json"
 RUN_ID = "run.json"  # which MLflow run a folder belongs to, for a resume
 ATTACHED = ("report.html", "metrics.json", "leaderboard.csv", DATA_REPORT, ".hydra", "bundle")
+NOT_SENT = ("outputs", "resume", "tracking")  # where a run lies is no part of what it is
 Say = Callable[[str], None]
 
 
@@ -56,11 +57,11 @@ def tracker_of(config: RunConfig, folder: Path, name: str | None = None) -> Trac
     return tracker
 
 
-def record_settings(tracker: Tracker | None, config: RunConfig, shop: Shop) -> None:
+def record_settings(tracker: Tracker | None, settings: Mapping[str, Any], data: str, shop: Shop) -> None:
     """Send settings, and which data they met."""
     if tracker:
-        tags = {"data.fingerprint": shop.tables.fingerprint, "data.name": config.data.name}
-        tracker.parameters(config.model_dump(mode="json", exclude={"outputs", "resume", "tracking"}), tags)
+        tags = {"data.fingerprint": shop.tables.fingerprint, "data.name": data}
+        tracker.parameters({key: value for key, value in settings.items() if key not in NOT_SENT}, tags)
 
 
 def record(tracker: Tracker | None, folder: Path, outcomes: Iterable[ModelOutcome]) -> None:

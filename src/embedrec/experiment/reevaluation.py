@@ -10,14 +10,17 @@ from embedrec.errors import DataError
 from embedrec.evaluation.ranking import Truth, rank
 from embedrec.evaluation.summary import summarise
 from embedrec.experiment.config import parse_config
+from embedrec.experiment.runner import rating_figures
 from embedrec.features import FeatureEncoder, build_history
-from embedrec.models import load_scorer
+from embedrec.models import BiasedMfConfig, PairScorer, load_scorer
 from embedrec.splits import arrange, choose_protocol, parse_date
 from embedrec.tables import read_tables
 
 
 def reevaluate(folder: Path, data: str) -> dict[str, Any]:
     """Return {"model", "bundle", "data", "test"} with the figures of the bundle's test window on `data`.
+
+    A model of ratings gets "ratings" as well.
 
     The tables are read with the column settings the bundle was trained with. Purchases from the bundle's test cutoff
     to the end of `data` are the truth, so newer tables measure the same weights on a later window as well. Without
@@ -51,9 +54,13 @@ def reevaluate(folder: Path, data: str) -> dict[str, Any]:
     scorer = load_scorer(bundle.manifest.model, bundle.schema, bundle.weights).observe(snapshot)
     ranked = rank(scorer, snapshot, Truth.of_window(snapshot, history.end))
     candidates = int(snapshot.products.candidates.sum())
+    ratings = {}
+    if isinstance(config.model, BiasedMfConfig) and isinstance(scorer, PairScorer):
+        ratings = {"ratings": rating_figures(scorer, snapshot, history.end, config.seed)}
     return {
         "model": bundle.manifest.model.name,
         "bundle": bundle.manifest.id,
         "data": tables.fingerprint,
-        "test": summarise(ranked, candidates, config.seed),
+        "test": summarise([ranked], candidates, config.seed),
+        **ratings,
     }

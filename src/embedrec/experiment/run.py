@@ -9,7 +9,7 @@ from typing import Any
 from embedrec.evaluation.summary import headline
 from embedrec.evaluation.verdict import Verdict, verdict
 from embedrec.experiment.config import RunConfig
-from embedrec.experiment.documents import NAMES, metrics_json, write_report
+from embedrec.experiment.documents import NAMES, metrics_json, paired, write_report
 from embedrec.experiment.export import export
 from embedrec.experiment.folders import point_latest, write_json
 from embedrec.experiment.outcome import ModelOutcome
@@ -63,7 +63,7 @@ def _measure(
     config: RunConfig, shop: Shop, folder: Path, tracker: Tracker | None, trial: bool, progress: bool, say: Say
 ) -> RunResult:
     run_id = tracker.run_id if tracker else None
-    record_settings(tracker, config, shop)
+    record_settings(tracker, config.model_dump(mode="json"), config.data.name, shop)
     runner = Runner(shop, progress)
     checkpoints, logger = folder / "checkpoints", tracker.lightning_logger() if tracker else None
     say(f"Fitting {config.model.name} …")
@@ -78,8 +78,8 @@ def _measure(
     measured = [runner.measure(rival, checkpoints, test=True) for rival in rivals_of(config)]
     rivals = [one for one in measured if one is not None]
     outcomes = [asked, *rivals] if asked else rivals
-    judged = judge(config, shop, asked, rivals)
-    metrics = metrics_json(config, runner, outcomes, judged, run_id)
+    judged = judge(config, shop, asked, rivals, "" if asked else runner.nothing_to_learn(config))
+    metrics = metrics_json(config, runner, outcomes, judged, run_id) | {"paired": paired(outcomes, config.seed)}
     trusted = None if shop.too_little and isinstance(config.model, LearnedConfig) else asked
     bundle = folder / "bundle"
     export(bundle, config, runner, trusted, judged, metrics)
@@ -100,14 +100,14 @@ def rivals_of(config: RunConfig) -> list[RunConfig]:
     return [config.model_copy(update={"model": rival}) for rival in rivals]
 
 
-def judge(config: RunConfig, shop: Shop, asked: ModelOutcome | None, rivals: list[ModelOutcome]) -> Verdict:
+def judge(
+    config: RunConfig, shop: Shop, asked: ModelOutcome | None, rivals: list[ModelOutcome], nothing_to_learn: str
+) -> Verdict:
     """Say which model to serve; a shop too small to train on gets popular products, whatever the figures."""
     ndcg = {one.name: one.ranked["all"].metric("ndcg", 10) for one in ([asked] if asked else []) + rivals}
     simple = PopularityRecentConfig().name
     found = verdict(ndcg, asked.name if asked else simple, config.seed, NAMES)
-    why = shop.too_little if isinstance(config.model, LearnedConfig) else ""
-    if asked is None and not why:
-        why = "no customer bought both before and within a training window"
+    why = (shop.too_little if isinstance(config.model, LearnedConfig) else "") or nothing_to_learn
     if why:
         sentence = f"Too little data to tell: {why}. The bundle recommends popular products instead."
         return found._replace(sentence=sentence, winner=simple, beyond_chance=False, enough_data=False)

@@ -21,12 +21,12 @@ from pytorch_lightning.loggers import Logger
 from embedrec.data.cuts import training_cuts
 from embedrec.data.datamodule import CutData, PairData, TrainingData
 from embedrec.data.pairs import Pairs
-from embedrec.errors import ConfigError
+from embedrec.errors import NotApplicableError
 from embedrec.evaluation.calibration import PurchaseProbability, calibration
 from embedrec.evaluation.ranking import RankedView, Truth, rank
 from embedrec.evaluation.ratings import MeanRatings, rating_errors
 from embedrec.evaluation.slices import slices
-from embedrec.evaluation.summary import summarise
+from embedrec.evaluation.summary import Figures, summarise
 from embedrec.experiment.config import RunConfig
 from embedrec.experiment.outcome import ModelOutcome
 from embedrec.experiment.shop import Shop
@@ -72,7 +72,7 @@ class Runner:
         `checkpoints` keeps what must survive a kill. None where a learned model has nothing to learn from.
 
         Raises:
-            ConfigError: the model does not suit these data.
+            NotApplicableError: the model does not suit these data.
             TrainingError: training cannot go on.
         """
         reset_peak()
@@ -100,7 +100,7 @@ class Runner:
     ) -> ModelOutcome | None:
         """Train, choose the epoch on validation, refit and test."""
         select, refit = (self._data(config, moment) for moment in (self.before_valid, self.before_test))
-        if not (len(select) and len(refit) and len(self.valid_truth.users)):
+        if self.nothing_to_learn(config):
             return None
         monitor, validate = self._monitor(model)
         with _clock() as seconds:
@@ -116,23 +116,30 @@ class Runner:
             self._test(outcome, scorer_of(network).observe(self.before_test), config)
         return outcome
 
+    def nothing_to_learn(self, config: RunConfig) -> str:
+        """Say why a learned model has nothing to learn from or to choose its epoch by; empty where it has."""
+        if not len(self.valid_truth.users):
+            return "no customer bought both before and within the validation window"
+        if not all(len(self._data(config, moment)) for moment in (self.before_valid, self.before_test)):
+            return "no customer bought both before and within a training window"
+        return ""
+
     def _data(self, config: RunConfig, moment: Snapshot) -> CutData | PairData:
         size, seed, loss, split = config.trainer.batch_size, config.seed, config.loss, self.shop.split
         if config.model.recipe.examples == "pairs":  # type: ignore[union-attr]  # learned models have a recipe
             pairs = self._ratings(moment) if isinstance(config.model, BiasedMfConfig) else Pairs.bought(moment)
-            negatives = getattr(loss, "negatives", 0)
-            return PairData(pairs, size, pairs.n_products if negatives == "all" else negatives, seed)
+            return PairData(pairs, size, getattr(loss, "negatives", 0), seed)
         horizon = split.test_from - split.valid_from  # of the refit too: the end of the test must not reach training
         cuts = training_cuts(moment.history, moment.as_of, horizon, config.trainer.cuts)
         return CutData(moment.encoder, cuts, size, getattr(loss, "negatives", "in_batch"), seed)
 
     def _ratings(self, moment: Snapshot) -> Pairs:
         pairs = Pairs.rated(moment)
-        if not len(pairs):
-            raise ConfigError(
-                "model=biased_mf predicts the rating that each customer gives, and here no customer rated anything; a "
-                "rating in product_details is the same for everybody: to predict it is a table look-up, not a "
-                "recommendation. Choose another model"
+        if not len(pairs) or not len(rated(self.before_valid, self.shop.split.test_from).stars):
+            raise NotApplicableError(
+                "model=biased_mf predicts the rating that each customer gives, and here no customer rated anything "
+                "before the test, or none in validation; a rating in product_details is the same for everybody: to "
+                "predict it is a table look-up, not a recommendation. Choose another model"
             )
         return pairs
 
@@ -159,9 +166,9 @@ class Runner:
 
     def _rmse(self, network: Network) -> float:
         scorer = scorer_of(network).observe(self.before_valid)
-        given = rated(self.before_valid, self.shop.split.test_from)
         assert isinstance(scorer, PairScorer)
-        return float(np.sqrt(np.square(scorer.rate(given.users, given.items) - given.stars).mean()))
+        given, predicted = predicted_ratings(scorer, self.before_valid, self.shop.split.test_from)
+        return float(np.sqrt(np.square(predicted - given.stars).mean()))
 
     def _outcome(self, model: str, scorer: Scorer, config: RunConfig, seconds: float) -> ModelOutcome:
         """Measure a fitted model on validation."""
@@ -192,15 +199,7 @@ class Runner:
         outcome.slices = slices(outcome.ranked["all"], moment, seed, newcomers)
         outcome.calibration = calibration(outcome.probability, self._chances(scorer, moment, self.shop.split.end))
         if isinstance(scorer, PairScorer) and isinstance(config.model, BiasedMfConfig):
-            given = rated(moment, self.shop.split.end)
-            low, high = self.mean_ratings().scale
-            predicted = np.clip(scorer.rate(given.users, given.items), low, high)
-            outcome.ratings = rating_errors(predicted, given.stars, given.users, seed)
-
-    def mean_ratings(self) -> MeanRatings:
-        """Fit the reference that a model of ratings has to beat, on all ratings before the test."""
-        past = rated(self.before_test, self.shop.split.test_from, since=NEVER)
-        return MeanRatings.fit(past.users, past.items, past.stars)
+            outcome.ratings = rating_figures(scorer, moment, self.shop.split.end, seed)
 
     @staticmethod
     def candidates(moment: Snapshot) -> int:
@@ -222,6 +221,24 @@ def rated(moment: Snapshot, until: int, since: int | None = None) -> Rated:
     start = moment.as_of if since is None else since
     lines = (history.times >= start) & (history.times < until) & ~np.isnan(history.stars)
     return Rated(history.users[lines], history.items[lines], history.stars[lines])
+
+
+def mean_ratings(moment: Snapshot) -> MeanRatings:
+    """Fit the reference that a model of ratings has to beat, on all ratings before a moment."""
+    past = rated(moment, moment.as_of, since=NEVER)
+    return MeanRatings.fit(past.users, past.items, past.stars)
+
+
+def rating_figures(scorer: PairScorer, moment: Snapshot, until: int, seed: int) -> Figures:
+    """Return RMSE, MSE and MAE of the ratings predicted for [moment, until)."""
+    given, predicted = predicted_ratings(scorer, moment, until)
+    return rating_errors(predicted, given.stars, given.users, seed)
+
+
+def predicted_ratings(scorer: PairScorer, moment: Snapshot, until: int) -> tuple[Rated, Floats]:
+    """Return the ratings given in [moment, until) and what was predicted for them, on the scale seen before."""
+    given = rated(moment, until)
+    return given, np.clip(scorer.rate(given.users, given.items), *mean_ratings(moment).scale)
 
 
 def reset_peak() -> None:

@@ -33,7 +33,7 @@ class NeuralMfConfig(BaseModel):
     recipe: ClassVar[Recipe] = Recipe(
         "pairs",
         {"name": "bce", "negatives": 4},
-        {"max_epochs": 30, "batch_size": 1024, "learning_rate": 0.002, "weight_decay": 0.1},
+        {"max_epochs": 20, "batch_size": 1024, "learning_rate": 0.004, "weight_decay": 0.5},
         losses=("bce", "bpr"),
     )
 

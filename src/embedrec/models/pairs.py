@@ -66,7 +66,8 @@ class PairScorer(Scorer):
     @torch.no_grad()
     def rate(self, users: Ints, items: Ints) -> Floats:
         """Return the score of each pair users[P], items[P]: for a network that learned ratings, a rating."""
-        customers = self.snapshot_.customers(users)
-        rows = torch.from_numpy(self.snapshot_.products.row[items])
-        ratings: Tensor = self.network(torch.from_numpy(customers.row), rows)
+        people, place = np.unique(users, return_inverse=True)
+        user_rows = torch.from_numpy(self.snapshot_.customers(people).row[place])
+        item_rows = torch.from_numpy(self.snapshot_.products.row[items])
+        ratings: Tensor = self.network(user_rows, item_rows)
         return ratings.numpy().astype(np.float64)

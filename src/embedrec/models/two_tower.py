@@ -67,7 +67,9 @@ class TwoTowerIdsConfig(BaseModel):
     half_life: float = Field(120.0, gt=0, le=36500)
     """Days after which a purchase counts half in the history."""
 
-    recipe: ClassVar[Recipe] = TwoTowerConfig.recipe
+    recipe: ClassVar[Recipe] = Recipe(
+        "cuts", {"name": "softmax"}, {"max_epochs": 8, "learning_rate": 0.01, "weight_decay": 0.03}
+    )
 
     def build(self, schema: FeatureSchema) -> TwoTower:
         """Make the network for a fitted schema."""

@@ -24,6 +24,7 @@ WORDS = {
     "price": "fits their usual price level",
     "popularity": POPULAR,
     "taste": POPULAR,
+    "esteem": "rated highly by other customers",
     "random": "picked at random",
 }
 

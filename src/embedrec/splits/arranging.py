@@ -6,6 +6,8 @@ Each event belongs to a part: train, validation or test. A time in the window of
     unknown           80 days, products spread at random        10 days each, likewise
     known             one day a purchase, ending as it begins   as many days as customers usually purchase in them
 
+Purchases of one moment, such as those of a basket, follow each other in random order.
+
 Features, training dates and metrics then see the held-out parts as the future, as they do with real dates.
 """
 
@@ -55,7 +57,7 @@ def arrange(tables: Tables, config: SplitConfig) -> tuple[Tables, Split]:
     if protocol == "global_time":
         return replace(tables, events=lean), split_by_time(seconds(lean[TIME])[bought], config)
 
-    rows, rng = Rows.of(tables), np.random.default_rng(config.seed)
+    rows, rng = Rows.of(tables, config.seed), np.random.default_rng(config.seed)
     parts, warning = _parts(protocol, rows, tables.events, rng)
     for part, goal in ((TRAIN, "train"), (TEST, "test")):
         if not (bought & (parts == part)).any():
@@ -108,8 +110,8 @@ def choose_protocol(tables: Tables, config: SplitConfig) -> Protocol:
 def _parts(protocol: Protocol, rows: Rows, events: pd.DataFrame, rng: np.random.Generator) -> tuple[Ints, str]:
     """Return the part of each event, [E], and the protocol's warning."""
     if protocol == "leave_last_out":
-        # The last line, whether or not the customer had bought its product before. A view or cart goes with the
-        # purchase it followed; one at the same moment as a purchase followed it.
+        # The last line, one drawn from those of the last moment, whether or not the customer had bought its product
+        # before. A view or cart goes with the purchase it followed; one at the same moment as a purchase followed it.
         index, count = steps(rows.users, rows)
         still_to_come = np.where(count > 1, count - index, np.int64(TEST))  # a customer's only purchase is for training
         return np.maximum(TEST - still_to_come, TRAIN), LEAVE_LAST_OUT

@@ -26,7 +26,7 @@ class SplitConfig(BaseModel):
     random          10 % of each customer's products, and 10 % for validation
     """
     seed: int = Field(0, ge=0, lt=2**31)
-    """Draws what is held out at random."""
+    """Draws what is held out at random, and the order of purchases of one moment where the protocol needs one."""
     valid_from: str | None = None
     """global_time: date (and time) at which validation begins; without it the `valid_quantile` of purchase times."""
     test_from: str | None = None

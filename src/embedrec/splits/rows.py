@@ -1,6 +1,6 @@
 """Events as numbers: whose, of which product, and where each stands among the customer's own.
 
-Legend: E events. Numbers follow sorted ids, so the order of the rows decides nothing.
+Legend: E events. Numbers follow sorted ids and ties the ids themselves, so the order of the rows decides nothing.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from embedrec.tables import Tables
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
+Hashes = npt.NDArray[np.uint64]
 
 
 @dataclass(frozen=True)
@@ -27,10 +28,15 @@ class Rows:
     pairs: Ints  # [E] number of (customer, product), ascending with both
     bought: Bools  # [E] the row is a purchase
     moments: Floats | None  # [E] seconds or an order, whatever tells which came first
+    ties: Hashes  # [E] random order within a moment; rows of one pair and moment share theirs
 
     @classmethod
-    def of(cls, tables: Tables) -> Rows:
-        """Number the customers and the pairs."""
+    def of(cls, tables: Tables, seed: int) -> Rows:
+        """Number the customers and the pairs, and draw the ties.
+
+        A tie is a keyed hash of customer, product and moment, so other rows, newer ones say, do not change it. It is
+        drawn anew at each moment: what was held out must not show in the order of the customer's earlier baskets.
+        """
         events = tables.events
         users = pd.factorize(events[CUSTOMER], sort=True)[0].astype(np.int64)
         items = pd.factorize(events[PRODUCT], sort=True)[0].astype(np.int64)  # -1: a view of no product
@@ -40,7 +46,9 @@ class Rows:
         elif tables.time == "order":
             moments = events[ORDER].to_numpy(np.float64)
         pairs = numbered(users * (items.max() + 2) + items + 1)
-        return cls(users, pairs, (events[EVENT] == PURCHASE).to_numpy(), moments)
+        facts = events[[CUSTOMER, PRODUCT]].assign(moment=0.0 if moments is None else moments)
+        ties: Hashes = np.asarray(pd.util.hash_pandas_object(facts, index=False, hash_key=f"{seed:016}"), np.uint64)
+        return cls(users, pairs, (events[EVENT] == PURCHASE).to_numpy(), moments, ties)
 
 
 def seconds(times: pd.Series) -> Ints:
@@ -56,11 +64,12 @@ def numbered(values: Ints) -> Ints:
 def steps(groups: Ints, rows: Rows) -> tuple[Ints, Ints]:
     """Count the purchases of each event's group up to the event, itself included, and in all: index[E] and count[E].
 
-    Purchases of one moment come in the order of their products, and before views and carts of that moment: what may
-    have followed a purchase must not announce it.
+    Purchases of one moment come in random order: in that of their products a whole basket's last purchase would be
+    its greatest product id, which a model can learn. Views and carts come after the purchases of their moment: what
+    may have followed a purchase must not announce it.
     """
     assert rows.moments is not None
-    order = np.lexsort((rows.pairs, ~rows.bought, rows.moments, groups))
+    order = np.lexsort((rows.ties, ~rows.bought, rows.moments, groups))
     count = np.bincount(groups, rows.bought).astype(np.int64)
     index = np.empty(len(order), np.int64)
     index[order] = np.cumsum(rows.bought[order]) - (np.cumsum(count) - count)[groups[order]]

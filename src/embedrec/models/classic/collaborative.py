@@ -24,7 +24,7 @@ FAINT = 1e-9  # weight of popularity among products that a model cannot tell apa
 
 
 class Collaborative(Scorer):
-    """Scores one basket at a time, so that nothing depends on who else is in the batch.
+    """Scores baskets each for itself: nothing depends on who else is in the batch.
 
     Products to which nothing in the basket leads have affinity 0 and come in order of recent popularity; for an empty
     basket these are all products.
@@ -41,20 +41,24 @@ class Collaborative(Scorer):
     def observe(self, snapshot: Snapshot) -> Self:
         """Rank products by recent popularity for where the baskets say nothing."""
         recent = popularity(snapshot, TIE_DAYS)
-        # below 0: a kNN score is never negative, so that the faintest link counts more
-        self.fallback_ = torch.from_numpy(FAINT * (recent / (np.max(recent, initial=0) + 1) - 1))
+        levels, level = np.unique(recent, return_inverse=True)
+        # below 0: a kNN score is never negative, so that the faintest link counts more; steps of equal height: float32
+        # tells them apart in a shop of millions of products
+        self.fallback_ = torch.from_numpy(-FAINT * (len(levels) - level) / (len(levels) + 1))
         return super().observe(snapshot)
 
     def score(self, users: Customers | Ints, items: Ints | None = None) -> Tensor:
         """Return scores [B, N] or [B, len(items)], the sum of the parts without holding each of them."""
-        scores = self._affinities(users if isinstance(users, Customers) else self.snapshot_.customers(users))
-        scores += self._fallback(scores)
+        scores = self.affinities(users if isinstance(users, Customers) else self.snapshot_.customers(users))
+        fallback = self.fallback_.to(scores.dtype).numpy()
+        for row in scores.numpy():  # one at a time stays in the processor's cache
+            np.copyto(row, fallback, where=row == 0)
         return scores if items is None else scores[:, torch.from_numpy(items)]
 
     def score_parts(self, customers: Customers) -> dict[str, Tensor]:
         """Return "history" for new products, "repeat" for those of the basket, and "popularity"; each [B, N]."""
-        history = self._affinities(customers)
-        popular = self._fallback(history)
+        history = self._one_by_one(customers)
+        popular = torch.where(history == 0, self.fallback_, torch.zeros_like(self.fallback_))
         own = (torch.from_numpy(customers.bought.rows), torch.from_numpy(customers.bought.values))
         repeat = torch.zeros_like(history)
         repeat[own] = history[own]
@@ -69,15 +73,20 @@ class Collaborative(Scorer):
         pull[torch.from_numpy(np.isin(items, basket))] = 0.0
         return super().explain(customer, items)._replace(bought=basket, pull=pull)
 
-    def _affinities(self, customers: Customers) -> Tensor:
-        baskets = np.split(customers.bought.values, customers.bought.offsets[1:-1]) if customers.size else []
+    def affinities(self, customers: Customers) -> Tensor:
+        """Return [B, N]: `affinity` of all customers; a model with a quicker way may round to float32."""
+        return self._one_by_one(customers)
+
+    def _one_by_one(self, customers: Customers) -> Tensor:
         scores = np.empty((customers.size, len(self.fallback_)))
-        for place, (basket, row) in enumerate(zip(baskets, customers.row, strict=True)):
+        for place, (basket, row) in enumerate(zip(baskets_of(customers), customers.row, strict=True)):
             scores[place] = self.affinity(basket, int(row))
         return torch.from_numpy(scores)
 
-    def _fallback(self, scores: Tensor) -> Tensor:
-        return torch.where(scores == 0, self.fallback_, torch.zeros_like(self.fallback_))
+
+def baskets_of(customers: Customers) -> list[Ints]:
+    """Return the products that each of the B customers bought."""
+    return np.split(customers.bought.values, customers.bought.offsets[1:-1]) if customers.size else []
 
 
 def basket_matrix(train: Snapshot) -> Any:

@@ -9,7 +9,11 @@ alternates between x and v; of its answer only the v are kept. A customer's x is
 
     (j: all products, i: those of the basket)
 
-so that each bought product adds alpha v_jᵀ A⁻¹ v_i to the score of j (section 5 of the paper).
+so that each bought product adds alpha v_jᵀ A⁻¹ v_i to the score of j (section 5 of the paper). With B[P, d] the
+vectors of a basket shorter than they are, and W = B G⁻¹ for the common part G of A (all but the sum over i), the
+matrix to invert is only [P, P]: the Woodbury identity says
+
+    B A⁻¹ = (I + (alpha - 1) W Bᵀ)⁻¹ W
 """
 
 from __future__ import annotations
@@ -17,12 +21,13 @@ from __future__ import annotations
 from typing import Literal, Self
 
 import numpy as np
+import torch
 from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor
 
-from embedrec.errors import ConfigError
+from embedrec.errors import NotApplicableError
 from embedrec.features import FeatureSchema, Snapshot
-from embedrec.features.history import Floats
+from embedrec.features.history import Floats, Ints
 from embedrec.models.classic.collaborative import basket_matrix
 from embedrec.models.classic.factors import ProductFactors
 
@@ -59,13 +64,13 @@ class Ials(ProductFactors):
         """Let `implicit` alternate.
 
         Raises:
-            ConfigError: the library is not installed.
+            NotApplicableError: the library is not installed.
         """
         try:
             from implicit.cpu.als import AlternatingLeastSquares  # type: ignore[import-untyped]
             from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
         except ImportError as error:
-            raise ConfigError(
+            raise NotApplicableError(
                 "model=ials needs the library implicit, which is not installed: pip install 'embedrec[baselines]'"
             ) from error
         matrix = basket_matrix(train)
@@ -88,11 +93,18 @@ class Ials(ProductFactors):
         """Take product vectors learned before, and prepare what is common to all customers."""
         super().restore(weights)
         self.common_ = self.learned_.T @ self.learned_ + self.config.regularization * np.eye(self.learned_.shape[1])
+        self.solved_ = np.linalg.solve(self.common_, self.learned_.T).T.copy()  # W of all products [1 + R, d]
         return self
 
-    def contributions(self, basket: Floats) -> Floats:
-        """Return alpha A⁻¹ v for each vector v of basket[P, d]."""
-        alpha = self.config.alpha
-        everything = self.common_ + (alpha - 1) * basket.T @ basket
-        solved: Floats = alpha * np.linalg.solve(everything, basket.T).T
-        return solved
+    def contributions(self, rows: Ints) -> Floats:
+        """Return alpha A⁻¹ v for each product of the basket [P, d]."""
+        # torch, as for the matrix product of the scores: threads of numpy would stand in the way of those of torch
+        basket, solved = (torch.from_numpy(every[rows]) for every in (self.learned_, self.solved_))
+        more = self.config.alpha - 1
+        if len(rows) < basket.shape[1]:
+            solved = torch.linalg.solve(torch.eye(len(rows), dtype=torch.float64) + more * (solved @ basket.T), solved)
+        else:
+            everything = torch.from_numpy(self.common_) + more * (basket.T @ basket)
+            solved = torch.linalg.solve(everything, basket.T).T
+        contributions: Floats = (self.config.alpha * solved).numpy()
+        return contributions

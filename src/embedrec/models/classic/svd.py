@@ -14,7 +14,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
 from embedrec.features import FeatureSchema, Snapshot
-from embedrec.features.history import Floats
+from embedrec.features.history import Floats, Ints
 from embedrec.models.classic.collaborative import basket_matrix
 from embedrec.models.classic.factors import ProductFactors
 
@@ -41,9 +41,10 @@ class Svd(ProductFactors):
         """Decompose the matrix of who bought what."""
         return right_vectors(basket_matrix(train), self.dim)
 
-    def contributions(self, basket: Floats) -> Floats:
+    def contributions(self, rows: Ints) -> Floats:
         """Return the vectors as they are: x V is their sum."""
-        return basket
+        vectors: Floats = self.learned_[rows]
+        return vectors
 
 
 def right_vectors(matrix: Any, dim: int) -> Floats:

@@ -72,7 +72,7 @@ class UserKnn(Collaborative):
         near = self._nearest(basket, row)
         bought = self.baskets_.values[positions(self.baskets_.offsets, near.members)]
         votes = np.repeat(near.weight * near.shared, self.sizes_[near.members])
-        return np.bincount(bought, votes, minlength=len(self.fallback_)).astype(np.float64)
+        return np.bincount(bought, votes, minlength=len(self.fallback_)).astype(np.float64, copy=False)
 
     def pull(self, basket: Ints, row: int, items: Ints) -> Floats:
         """Return [n, P]: a neighbour's similarity is a sum over the products in common, each an equal share."""
@@ -86,10 +86,13 @@ class UserKnn(Collaborative):
         shared = np.bincount(meetings, minlength=len(self.rows_))
         members = np.flatnonzero((shared > 0) & (self.rows_ != row))
         weight = 1 / (np.sqrt(len(basket) * self.sizes_[members]) + self.shrinkage)
-        similarity = (weight * shared[members]).astype(
-            np.float32
-        )  # so that rounding does not part what is equally close
-        best = np.argsort(-similarity, kind="stable")[: self.neighbours]
+        # float32, so that rounding does not part what is equally close
+        distance = -(weight * shared[members]).astype(np.float32)
+        if len(members) > self.neighbours:  # only those as close as the last one come into question
+            last = np.partition(distance, self.neighbours - 1)[self.neighbours - 1]
+            close = np.flatnonzero(distance <= last)
+            members, weight, distance = members[close], weight[close], distance[close]
+        best = np.argsort(distance, kind="stable")[: self.neighbours]
         return Neighbours(members[best], shared[members[best]], weight[best])
 
     def _bought(self, members: Ints, items: Ints) -> Floats:
