@@ -26,6 +26,14 @@ _MODEL_WORDS = {
     "popularity": "the list of most-bought products",
     "popularity_recent": "the list of the last weeks' most-bought products",
     "personal_frequency": "the list of what each customer buys most often",
+    "user_knn": "what similar customers buy",
+    "item_knn": "what goes with the products bought before",
+    "svd": "patterns in who bought what (SVD)",
+    "ials": "patterns in who bought what (iALS)",
+    "mf_bpr": "learned tastes (MF-BPR)",
+    "neural_mf": "learned tastes (neural network)",
+    "biased_mf": "predicted ratings",
+    "two_tower_ids": "the learned model without product features",
     "random": "a random choice",
 }
 _NOTHING = '<span class="er-nothing" title="not in the shop\'s data">–</span>'
