@@ -288,6 +288,7 @@ REFUSED = {
     "models=.*: name at least one model": {"models": []},
     "export=mf_bpr is not among the models compared": {"models": ["item_knn"], "export": "mf_bpr"},
     "seeds='0'": {"seeds": 0},
+    "settings.mf_bpr.dim='-1'": {"settings": {"mf_bpr": {"name": "mf_bpr", "dim": -1}}},
     "windows='x'": {"windows": "x"},
 }
 

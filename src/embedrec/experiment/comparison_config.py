@@ -74,12 +74,18 @@ def parse_comparison(plain: Mapping[str, Any]) -> Comparison:
             )
     if config.export is not None and config.export not in config.chosen:
         raise ConfigError(f"export={config.export} is not among the models compared: {', '.join(config.chosen)}")
-    return Comparison(config, {name: parse_config(_run_of(name, config, shared)) for name in config.chosen})
+    return Comparison(config, {name: _run_of(name, config, shared) for name in config.chosen})
 
 
-def _run_of(name: str, config: ComparisonConfig, shared: Mapping[str, Any]) -> dict[str, Any]:
+def _run_of(name: str, config: ComparisonConfig, shared: Mapping[str, Any]) -> RunConfig:
     """Settings of one model's run; models of pairs keep their own loss, whatever loss the others are given."""
     run = {**shared, "model": config.settings[name]}
     if name in RECIPES and RECIPES[name].examples == "pairs":
         run["loss"] = None
-    return run
+    try:
+        return parse_config(run)
+    except ConfigError as error:
+        said = str(error)
+        raise ConfigError(
+            f"settings.{name}" + said.removeprefix("model") if said.startswith("model.") else said
+        ) from None
