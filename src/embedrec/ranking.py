@@ -1,8 +1,8 @@
 """Turn scores into ranked lists: the one place where the order of two products is decided.
 
 The evaluator and the page call the same `top_k`, so the measured list is the one a customer sees. `top_k_dot` ranks
-for models whose score is nothing but a dot product, and never holds all scores at once; the evaluator, which needs every
-score for AUC, does not use it.
+for models whose score is nothing but a dot product, and never holds all scores at once; the evaluator, which needs
+every score for AUC, does not use it.
 Shapes: B or U users (rows), N items (columns), D dimensions, K = min(k, N) places, W shortlisted items.
 """
 
