@@ -61,8 +61,7 @@ class Pairs:
         history, schema = snapshot.history, snapshot.encoder.schema
         lines = np.flatnonzero(use & (history.times < snapshot.as_of))
         item_rows = snapshot.products.row[history.items[lines]]
-        people, number = np.unique(history.users[lines], return_inverse=True)
-        user_rows = snapshot.customers(people).row[number] if len(people) else number
+        user_rows = snapshot.encoder.customer_rows[history.users[lines]]
         key = user_rows * (len(schema.products) + 1) + item_rows
         order = np.lexsort((history.times[lines], key))
         last = np.ones(len(key), bool)

@@ -32,7 +32,7 @@ from embedrec.experiment.export import export
 from embedrec.experiment.folders import write_json, write_text
 from embedrec.experiment.leaderboard import write_leaderboard_csv
 from embedrec.experiment.outcome import ModelOutcome, mean_of_seeds
-from embedrec.experiment.recording import Say, begin, record, record_settings, tracker_of
+from embedrec.experiment.recording import Say, begin, closing, record, record_settings, tracker_of
 from embedrec.experiment.runner import Runner
 from embedrec.experiment.shop import Shop, open_shop
 from embedrec.models import IalsConfig, LearnedConfig
@@ -82,22 +82,13 @@ def compare(
     windows = _windows(comparison, shop)
     begin(folder, settings, shop, say)
     tracker = tracker_of(base, folder)
-    status = "FAILED"
-    try:
+    with closing(tracker):
         record_settings(tracker, settings, base.data.name, shop)
         boards = [
             _measure_window(comparison, window, folder, place, tracker, progress, say)
             for place, window in enumerate(windows)
         ]
-        result = _conclude(comparison, boards, folder, tracker, say)
-        status = "FINISHED"
-    except KeyboardInterrupt:
-        status = "KILLED"
-        raise
-    finally:
-        if tracker:
-            tracker.finish(status)
-    return result
+        return _conclude(comparison, boards, folder, tracker, say)
 
 
 def _windows(comparison: Comparison, shop: Shop) -> list[Shop]:
@@ -161,7 +152,7 @@ def _measure(step: _Step, board: Board, parent: Tracker | None) -> ModelOutcome 
         logger = tracker.lightning_logger() if tracker else None
         outcome = board.runner.measure(step.run, step.folder / "checkpoints", logger, test=True)
         if outcome is None:
-            board.left_out[step.name] = board.runner.nothing_to_learn(step.run)
+            board.left_out[step.name] = board.runner.nothing_to_learn()
         else:
             outcome.save(step.folder)
             record(tracker, step.folder, [outcome])

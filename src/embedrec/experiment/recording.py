@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -55,6 +56,21 @@ def tracker_of(config: RunConfig, folder: Path, name: str | None = None) -> Trac
     tracker = Tracker(config.tracking, Path(config.outputs), name or config.name or folder.name, known)
     write_json(state, {"run_id": tracker.run_id})
     return tracker
+
+
+@contextmanager
+def closing(tracker: Tracker | None) -> Iterator[None]:
+    """Close the MLflow run with how the work inside ended."""
+    status = "FAILED"
+    try:
+        yield
+        status = "FINISHED"
+    except KeyboardInterrupt:
+        status = "KILLED"
+        raise
+    finally:
+        if tracker:
+            tracker.finish(status)
 
 
 def record_settings(tracker: Tracker | None, settings: Mapping[str, Any], data: str, shop: Shop) -> None:

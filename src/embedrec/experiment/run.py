@@ -13,7 +13,7 @@ from embedrec.experiment.documents import NAMES, metrics_json, paired, write_rep
 from embedrec.experiment.export import export
 from embedrec.experiment.folders import point_latest, write_json
 from embedrec.experiment.outcome import ModelOutcome
-from embedrec.experiment.recording import Say, begin, record, record_settings, tracker_of
+from embedrec.experiment.recording import Say, begin, closing, record, record_settings, tracker_of
 from embedrec.experiment.runner import Runner
 from embedrec.experiment.shop import Shop, open_shop
 from embedrec.models import RIVALS, LearnedConfig, PopularityRecentConfig, RandomConfig
@@ -46,17 +46,8 @@ def run(config: RunConfig, folder: Path, *, trial: bool = False, progress: bool 
     shop = open_shop(config.data, config.split)
     begin(folder, config.model_dump(mode="json"), shop, say)
     tracker = tracker_of(config, folder)
-    status = "FAILED"
-    try:
-        result = _measure(config, shop, folder, tracker, trial, progress, say)
-        status = "FINISHED"
-    except KeyboardInterrupt:
-        status = "KILLED"
-        raise
-    finally:
-        if tracker:
-            tracker.finish(status)
-    return result
+    with closing(tracker):
+        return _measure(config, shop, folder, tracker, trial, progress, say)
 
 
 def _measure(
@@ -78,7 +69,7 @@ def _measure(
     measured = [runner.measure(rival, checkpoints, test=True) for rival in rivals_of(config)]
     rivals = [one for one in measured if one is not None]
     outcomes = [asked, *rivals] if asked else rivals
-    judged = judge(config, shop, asked, rivals, "" if asked else runner.nothing_to_learn(config))
+    judged = judge(config, shop, asked, rivals, "" if asked else runner.nothing_to_learn())
     metrics = metrics_json(config, runner, outcomes, judged, run_id) | {"paired": paired(outcomes, config.seed)}
     trusted = None if shop.too_little and isinstance(config.model, LearnedConfig) else asked
     bundle = folder / "bundle"

@@ -100,7 +100,7 @@ class Runner:
     ) -> ModelOutcome | None:
         """Train, choose the epoch on validation, refit and test."""
         select, refit = (self._data(config, moment) for moment in (self.before_valid, self.before_test))
-        if self.nothing_to_learn(config):
+        if not (len(select) and len(refit) and len(self.valid_truth.users)):
             return None
         monitor, validate = self._monitor(model)
         with _clock() as seconds:
@@ -116,13 +116,10 @@ class Runner:
             self._test(outcome, scorer_of(network).observe(self.before_test), config)
         return outcome
 
-    def nothing_to_learn(self, config: RunConfig) -> str:
-        """Say why a learned model has nothing to learn from or to choose its epoch by; empty where it has."""
-        if not len(self.valid_truth.users):
-            return "no customer bought both before and within the validation window"
-        if not all(len(self._data(config, moment)) for moment in (self.before_valid, self.before_test)):
-            return "no customer bought both before and within a training window"
-        return ""
+    def nothing_to_learn(self) -> str:
+        """Say why `measure` had nothing to learn from, or to choose the epoch by."""
+        when = "a training window" if len(self.valid_truth.users) else "the validation window"
+        return f"no customer bought both before and within {when}"
 
     def _data(self, config: RunConfig, moment: Snapshot) -> CutData | PairData:
         size, seed, loss, split = config.trainer.batch_size, config.seed, config.loss, self.shop.split

@@ -130,7 +130,7 @@ class FeatureEncoder:
             users,
             products.as_of,
             products,
-            rows=self._customer_rows[users],
+            rows=self.customer_rows[users],
             log_price=self.log_price,
             price_edges=np.array(self.schema.price_edges),
             mean=mean,
@@ -160,7 +160,8 @@ class FeatureEncoder:
         return np.log1p(self.price)
 
     @cached_property
-    def _customer_rows(self) -> Ints:
+    def customer_rows(self) -> Ints:
+        """[U]: row of each customer in the schema, 0 = no purchase in training."""
         return rows_of(self.history.customer_ids.to_numpy(object), self.schema.customers)
 
     @cached_property

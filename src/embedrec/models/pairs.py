@@ -66,8 +66,7 @@ class PairScorer(Scorer):
     @torch.no_grad()
     def rate(self, users: Ints, items: Ints) -> Floats:
         """Return the score of each pair users[P], items[P]: for a network that learned ratings, a rating."""
-        people, place = np.unique(users, return_inverse=True)
-        user_rows = torch.from_numpy(self.snapshot_.customers(people).row[place])
+        user_rows = torch.from_numpy(self.snapshot_.encoder.customer_rows[users])
         item_rows = torch.from_numpy(self.snapshot_.products.row[items])
         ratings: Tensor = self.network(user_rows, item_rows)
         return ratings.numpy().astype(np.float64)
