@@ -78,6 +78,12 @@ class Pairs:
         """[E]: one number a pair, ascending."""
         return self.users * (self.n_products + 1) + self.items
 
+    def contain(self, keys: Ints) -> Bools:
+        """Tell which of the keys[n] are those of a pair."""
+        place = np.minimum(np.searchsorted(self.key, keys), len(self) - 1)
+        found: Bools = self.key[place] == keys
+        return found
+
 
 class PairBatches:
     """The batches of one epoch: all pairs, shuffled, with negatives drawn anew."""
@@ -114,19 +120,14 @@ def draw_negatives(
     A customer who bought almost everything may be left with a product they bought; its weight is 0.
     """
     drawn = rng.integers(1, pairs.n_products + 1, size=(len(users), count))
-    known = pairs.key
     owner = np.repeat(users * (pairs.n_products + 1), count)
     flat = drawn.ravel()
-    wrong = np.arange(len(flat))
+    wrong = pairs.contain(owner + flat).nonzero()[0]
     for _ in range(REDRAWS):
-        asked = owner[wrong] + flat[wrong]
-        place = np.minimum(np.searchsorted(known, asked), len(known) - 1)
-        wrong = wrong[known[place] == asked]
         if not len(wrong):
             break
         flat[wrong] = rng.integers(1, pairs.n_products + 1, size=len(wrong))
+        wrong = wrong[pairs.contain(owner[wrong] + flat[wrong])]
     weight = np.ones(len(flat), np.float32)
-    if len(wrong):
-        asked = owner[wrong] + flat[wrong]
-        weight[wrong[np.isin(asked, known)]] = 0.0
+    weight[wrong] = 0.0
     return flat.reshape(drawn.shape), weight.reshape(drawn.shape)

@@ -51,16 +51,30 @@ class Truth:
 
     @classmethod
     def of_everybody(cls, snapshot: Snapshot, until: int, at_most: int) -> Truth:
-        """Collect customers with a purchase before the snapshot, whether they buy in [as_of, until) or not.
+        """Collect customers with a purchase before the snapshot, whether they buy in [as_of, until) or not."""
+        return cls._of(_spread(snapshot.history.buyers(NEVER, snapshot.as_of), at_most), snapshot, until)
 
-        Of more than `at_most` every second, or third, and so on, by id.
-        """
-        known = snapshot.history.buyers(NEVER, snapshot.as_of)
-        return cls._of(known[:: max(-(-len(known) // at_most), 1)], snapshot, until)
+    def sample(self, snapshot: Snapshot, at_most: int) -> Truth:
+        """Return the truth of at most so many of the customers, evenly spread over the ids."""
+        few = _spread(self.users, at_most)
+        return self if len(few) == len(self.users) else self._of(few, snapshot, self.window[1])
+
+    def repeat_share(self, snapshot: Snapshot) -> float | None:
+        """Return the share of targets that the customer had bought before, None without customers."""
+        if not len(self.users):
+            return None
+        bought, n_items = snapshot.customers(self.users).bought, snapshot.history.n_items
+        again = np.isin(self.targets.rows * n_items + self.targets.values, bought.rows * n_items + bought.values)
+        return float(again.mean())
 
     @classmethod
     def _of(cls, users: Ints, snapshot: Snapshot, until: int) -> Truth:
         return cls(users, snapshot.history.targets(users, snapshot.as_of, until), (snapshot.as_of, until))
+
+
+def _spread(users: Ints, at_most: int) -> Ints:
+    """Of more than `at_most` every second, or third, and so on."""
+    return users[:: max(-(-len(users) // at_most), 1)]
 
 
 @dataclass(frozen=True)

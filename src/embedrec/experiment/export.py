@@ -5,8 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from embedrec.bundle import Manifest, write_bundle
 from embedrec.evaluation.verdict import RANDOM, Verdict
 from embedrec.experiment.config import RunConfig
@@ -47,7 +45,7 @@ def export(
             "from": day(int(shop.history.times.min())),
             "until": day(shop.history.end - 1),
             "synthetic": shop.oracle is not None,
-            "repeat_share": repeat_share(runner),
+            "repeat_share": runner.test_truth.repeat_share(runner.before_test),
             "warnings": list(shop.tables.warnings),
         },
         split={
@@ -70,13 +68,3 @@ def _beaten_by(judged: Verdict, model: str) -> str | None:
     if not judged.enough_data or judged.winner == model:
         return None
     return judged.winner or RANDOM
-
-
-def repeat_share(runner: Runner) -> float | None:
-    """Return the share of test targets that the customer had bought before, None without test customers."""
-    moment, truth = runner.before_test, runner.test_truth
-    if not len(truth.users):
-        return None
-    bought, n_items = moment.customers(truth.users).bought, moment.history.n_items
-    again = np.isin(truth.targets.rows * n_items + truth.targets.values, bought.rows * n_items + bought.values)
-    return float(again.mean())
