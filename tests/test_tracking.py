@@ -14,7 +14,8 @@ from mlflow import MlflowClient
 from mlflow.entities import Run
 
 from embedrec.errors import ConfigError, EmbedrecError
-from embedrec.tracking import PARENT_TAG, Tracker, TrackingConfig, flat
+from embedrec.tracking import PARENT_TAG, Tracker, TrackingConfig
+from embedrec.tracking.tracker import flat
 from runs import QUICK, SIMPLE, Trained, command, comparable, read_json, train_here, weights_hash
 
 

@@ -1,4 +1,4 @@
-"""MLflow, imported nowhere else: runs, parents and children, parameters, metrics per epoch, artifacts."""
+"""`Tracker`: one MLflow run with its parameters, metrics per epoch and artifacts."""
 
 from __future__ import annotations
 
