@@ -12,7 +12,7 @@ from typing import Any, NoReturn
 
 from embedrec.errors import ConfigError, nearest, quoted
 
-Task = Callable[[Any], None]
+Task = Callable[[Any], Any]
 
 
 def with_hydra(task: Task, arguments: list[str], conf: Path, config_name: str) -> None:
@@ -24,11 +24,12 @@ def with_hydra(task: Task, arguments: list[str], conf: Path, config_name: str) -
     check_flags(arguments)
     failed: list[Exception] = []
 
-    def kept(composed: Any) -> None:
+    def kept(composed: Any) -> Any:
         try:
-            task(composed)
+            return task(composed)
         except Exception as error:
             failed.append(error)
+            return None
 
     os.environ["HYDRA_FULL_ERROR"] = "1"  # or Hydra prints several lines itself and exits with 1
     sys.argv = [sys.argv[0], *arguments]

@@ -1,4 +1,4 @@
-"""`scripts/train.py`: one run, a resumed run, or a grid sweep, from Hydra overrides."""
+"""`scripts/train.py`: one run, a resumed run, or a sweep, from Hydra overrides."""
 
 from __future__ import annotations
 
@@ -9,21 +9,13 @@ from typing import Any
 from embedrec.errors import ConfigError, EmbedrecError
 from embedrec.hydra_entry import plain_settings, quiet, saved_settings, select_files, with_hydra
 
-OUTCOME = "outcome.json"  # how a trial ended
-
 
 def train(arguments: list[str], conf: Path) -> None:
-    """Parse, run, and print the path of what was written as the last line."""
-    arguments = select_files(arguments)
-    if {"-m", "--multirun"} & set(arguments):
-        from embedrec.sweep import sweep
-
-        sweep(arguments, conf, _task)
-    else:
-        with_hydra(_task, arguments, conf, "train")
+    """Parse, run, and print the path of what was written as the last line; `-m` runs a sweep."""
+    with_hydra(_task, select_files(arguments), conf, "train")
 
 
-def _task(composed: Any) -> None:
+def _task(composed: Any) -> str | None:
     from hydra.core.hydra_config import HydraConfig
     from hydra.types import RunMode
 
@@ -33,14 +25,18 @@ def _task(composed: Any) -> None:
     hydra = HydraConfig.get()
     plain = plain_settings(composed)
     if hydra.mode == RunMode.MULTIRUN:
-        _trial(plain, Path(hydra.runtime.output_dir), list(hydra.overrides.task))
+        from embedrec.search.trial import work
+
+        return work(plain)
+    if plain.pop("hparams_search", None):
+        raise ConfigError("hparams_search: a search runs many trials; add -m")
+    config = parse_config(plain)
+    if config.resume is not None:
+        others = [one for one in hydra.overrides.task if not one.startswith("resume=")]
+        resume(Path(config.resume), others)
     else:
-        config = parse_config(plain)
-        if config.resume is not None:
-            others = [one for one in hydra.overrides.task if not one.startswith("resume=")]
-            resume(Path(config.resume), others)
-        else:
-            start(config)
+        start(config)
+    return None
 
 
 def start(config: Any) -> None:
@@ -82,19 +78,3 @@ def _finish(work: Any, folder: Path) -> None:
     print(result.verdict)
     print(f"report: {folder / 'report.html'}")
     print(result.bundle)
-
-
-def _trial(plain: dict[str, Any], folder: Path, overrides: list[str]) -> None:
-    """Run one trial; a trial that cannot run is recorded with its reason and the sweep goes on."""
-    from embedrec.experiment import parse_config, run
-    from embedrec.experiment.folders import write_json
-
-    folder.mkdir(parents=True, exist_ok=True)
-    outcome: dict[str, Any] = {"overrides": [one for one in overrides if not one.startswith("tracking.parent_run=")]}
-    try:
-        config = parse_config(plain)
-        result = run(config, folder, trial=True, say=lambda _: None)
-        outcome["ndcg@10"] = result.score
-    except EmbedrecError as error:
-        outcome["error"] = str(error)
-    write_json(folder / OUTCOME, outcome)

@@ -10,6 +10,8 @@ from typing import Any
 
 from embedrec.errors import ConfigError
 
+SWEEP_MARK = ".drivers"  # made first in the folder of a sweep
+
 
 def new_run_folder(outputs: Path, name: str | None, started: datetime) -> Path:
     """Create outputs/runs/<date>/<time>[-name], with -2, -3 … where that exists."""
@@ -17,20 +19,19 @@ def new_run_folder(outputs: Path, name: str | None, started: datetime) -> Path:
     return _new_folder(outputs, outputs / "runs" / f"{started:%Y-%m-%d}", stem)
 
 
-def new_sweep_folder(outputs: Path, name: str | None, started: datetime) -> Path:
-    """Create outputs/sweeps/<name>, refused where it exists, or a timestamp with -2, -3 … where no name was given."""
+def sweep_folder(outputs: Path, name: str | None, started: datetime) -> Path:
+    """Create outputs/sweeps/<name>, or a timestamp where no name was given; a sweep of that name is continued."""
     parent = outputs / "sweeps"
     if name is None:
         return _new_folder(outputs, parent, f"{started:%Y-%m-%d_%H-%M-%S}")
+    folder = parent / name
     try:
-        (parent / name).mkdir(parents=True)
-    except FileExistsError:
-        raise ConfigError(
-            f"name={name}: {parent / name} exists and is never overwritten; choose another name"
-        ) from None
+        folder.mkdir(parents=True, exist_ok=True)
+        if any(folder.iterdir()) and not (folder / SWEEP_MARK).is_dir():
+            raise ConfigError(f"name={name}: {folder} exists and holds no sweep; choose another name")
     except OSError as error:
         raise ConfigError(f"outputs={outputs}: no folder can be made there ({error.strerror})") from error
-    return parent / name
+    return folder
 
 
 def _new_folder(outputs: Path, parent: Path, stem: str) -> Path:

@@ -28,6 +28,8 @@ class ModelOutcome:
     scorer: Scorer | None
     """The fitted model: after the refit, once there was one. None where the outcome was read from a folder."""
     valid: dict[str, Figures]
+    score: float | None = None
+    """Validation figure by which settings are chosen: NDCG@10, or RMSE for a model of ratings."""
     test: dict[str, Figures] = field(default_factory=dict)
     ranked: dict[str, RankedView] = field(default_factory=dict)
     """Test lists by view."""

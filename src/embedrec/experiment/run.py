@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from embedrec.evaluation.summary import headline
 from embedrec.evaluation.verdict import Verdict, verdict
 from embedrec.experiment.config import RunConfig
 from embedrec.experiment.documents import NAMES, metrics_json, paired, write_report
@@ -18,6 +17,7 @@ from embedrec.experiment.runner import Runner
 from embedrec.experiment.shop import Shop, open_shop
 from embedrec.models import RIVALS, LearnedConfig, PopularityRecentConfig, RandomConfig
 from embedrec.tracking import Tracker
+from embedrec.training import Pruned, Report
 
 
 @dataclass(frozen=True)
@@ -28,14 +28,12 @@ class RunResult:
     bundle: Path | None
     verdict: str
     score: float | None
-    """NDCG@10, view `all`, on validation."""
+    """Validation figure by which settings are chosen: NDCG@10, or RMSE for a model of ratings."""
     metrics: dict[str, Any]
 
 
-def run(config: RunConfig, folder: Path, *, trial: bool = False, progress: bool = True, say: Say = print) -> RunResult:
+def run(config: RunConfig, folder: Path, *, progress: bool = True, say: Say = print) -> RunResult:
     """Run one config in a folder that exists; a folder with checkpoints is continued.
-
-    A trial of a sweep is measured on validation only: no rivals, no test, no bundle.
 
     Raises:
         DataError: the tables cannot be used.
@@ -47,24 +45,50 @@ def run(config: RunConfig, folder: Path, *, trial: bool = False, progress: bool 
     begin(folder, config.model_dump(mode="json"), shop, say)
     tracker = tracker_of(config, folder)
     with closing(tracker):
-        return _measure(config, shop, folder, tracker, trial, progress, say)
+        return _measure(config, shop, folder, tracker, progress, say)
+
+
+def run_trial(config: RunConfig, folder: Path, shop: Shop, report: Report, progress: bool = True) -> ModelOutcome | None:
+    """Measure one trial of a search on validation only: no rivals, no test, no bundle.
+
+    None where a learned model has nothing to learn from.
+
+    Raises:
+        ConfigError: a setting does not fit the data, or the folder cannot be written.
+        TrainingError: training cannot go on.
+        Pruned: `report` ended the training.
+    """
+    begin(folder, config.model_dump(mode="json"), shop, lambda _: None)
+    tracker = tracker_of(config, folder)
+    pruned = found = None
+    with closing(tracker):
+        record_settings(tracker, config.model_dump(mode="json"), config.data.name, shop)
+        runner = Runner(shop, progress)
+        logger = tracker.lightning_logger() if tracker else None
+        try:
+            found = runner.measure(config, folder / "checkpoints", logger, test=False, report=report)
+        except Pruned as why:  # meant, so its record is closed like that of any other trial
+            pruned = why
+        measured = [found] if found else []
+        run_id = tracker.run_id if tracker else None
+        write_json(folder / "metrics.json", metrics_json(config, runner, measured, None, run_id))
+        record(tracker, folder, measured)
+        if tracker and pruned:
+            tracker.parameters({}, {"pruned": "true"})
+    if pruned:
+        raise pruned
+    return found
 
 
 def _measure(
-    config: RunConfig, shop: Shop, folder: Path, tracker: Tracker | None, trial: bool, progress: bool, say: Say
+    config: RunConfig, shop: Shop, folder: Path, tracker: Tracker | None, progress: bool, say: Say
 ) -> RunResult:
     run_id = tracker.run_id if tracker else None
     record_settings(tracker, config.model_dump(mode="json"), config.data.name, shop)
     runner = Runner(shop, progress)
     checkpoints, logger = folder / "checkpoints", tracker.lightning_logger() if tracker else None
     say(f"Fitting {config.model.name} …")
-    asked = runner.measure(config, checkpoints, logger, test=not trial)
-    if trial:
-        metrics = metrics_json(config, runner, [asked] if asked else [], None, run_id)
-        write_json(folder / "metrics.json", metrics)
-        record(tracker, folder, [asked] if asked else [])
-        return RunResult(folder, None, "", headline(asked.valid) if asked else None, metrics)
-
+    asked = runner.measure(config, checkpoints, logger, test=True)
     say("Measuring the simple rivals …")
     measured = [runner.measure(rival, checkpoints, test=True) for rival in rivals_of(config)]
     rivals = [one for one in measured if one is not None]
@@ -78,7 +102,7 @@ def _measure(
     write_json(folder / "metrics.json", metrics)
     point_latest(Path(config.outputs), folder)
     record(tracker, folder, outcomes)
-    return RunResult(folder, bundle, judged.sentence, headline(asked.valid) if asked else None, metrics)
+    return RunResult(folder, bundle, judged.sentence, asked.score if asked else None, metrics)
 
 
 def rivals_of(config: RunConfig) -> list[RunConfig]:

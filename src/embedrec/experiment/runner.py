@@ -26,7 +26,7 @@ from embedrec.evaluation.calibration import PurchaseProbability, calibration
 from embedrec.evaluation.ranking import RankedView, Truth, rank
 from embedrec.evaluation.ratings import MeanRatings, rating_errors
 from embedrec.evaluation.slices import slices
-from embedrec.evaluation.summary import Figures, summarise
+from embedrec.evaluation.summary import Figures, headline, summarise
 from embedrec.experiment.config import RunConfig
 from embedrec.experiment.outcome import ModelOutcome
 from embedrec.experiment.shop import Shop
@@ -42,7 +42,7 @@ from embedrec.models import (
     Scorer,
     scorer_of,
 )
-from embedrec.training import NDCG, RMSE, Fit, Monitor, Validate, fit
+from embedrec.training import NDCG, RMSE, Fit, Monitor, Report, Validate, fit
 
 CALIBRATED = 2000
 """Customers whose lists tell how likely a recommended product is bought; enough, and quick."""
@@ -71,19 +71,27 @@ class Runner:
         return FeatureEncoder.fit(self.shop.history, self.shop.catalogue, until).at(until)
 
     def measure(
-        self, config: RunConfig, checkpoints: Path, logger: Logger | None = None, *, test: bool
+        self,
+        config: RunConfig,
+        checkpoints: Path,
+        logger: Logger | None = None,
+        *,
+        test: bool,
+        report: Report | None = None,
     ) -> ModelOutcome | None:
         """Fit a model on train and measure it on validation; refit and test where asked.
 
-        `checkpoints` keeps what must survive a kill. None where a learned model has nothing to learn from.
+        `checkpoints` keeps what must survive a kill. None where a learned model has nothing to learn from. `report`
+        is told the validation figure of each epoch.
 
         Raises:
             NotApplicableError: the model does not suit these data.
             TrainingError: training cannot go on.
+            Pruned: `report` ended the training.
         """
         reset_peak()
         if isinstance(config.model, LearnedConfig):
-            outcome = self._measure_learned(config, config.model, checkpoints, logger, test)
+            outcome = self._measure_learned(config, config.model, checkpoints, logger, test, report)
         else:
             outcome = self._measure_classic(config, config.model, test)
         if outcome is not None:
@@ -102,7 +110,13 @@ class Runner:
         return outcome
 
     def _measure_learned(
-        self, config: RunConfig, model: LearnedConfig, checkpoints: Path, logger: Logger | None, test: bool
+        self,
+        config: RunConfig,
+        model: LearnedConfig,
+        checkpoints: Path,
+        logger: Logger | None,
+        test: bool,
+        report: Report | None,
     ) -> ModelOutcome | None:
         """Train, choose the epoch on validation, refit and test."""
         select, refit = (self._data(config, moment) for moment in (self.before_valid, self.before_test))
@@ -111,9 +125,12 @@ class Runner:
         monitor, validate = self._monitor(model)
         with _clock() as seconds:
             network = self._network(config, model, self.before_valid, select)
-            chosen = self._fit(config, network, select, checkpoints, logger=logger, validate=validate, monitor=monitor)
+            how = {"logger": logger, "validate": validate, "monitor": monitor, "report": report}
+            chosen = self._fit(config, network, select, checkpoints, **how)
         outcome = self._outcome(model.name, scorer_of(network).observe(self.before_valid), config, seconds[0])
         outcome.curve = chosen.curve
+        if monitor is RMSE:
+            outcome.score = chosen.curve[chosen.epochs - 1][RMSE.key]
         if test:
             with _clock() as seconds:
                 network = self._network(config, model, self.before_test, refit)
@@ -182,6 +199,7 @@ class Runner:
             model,
             scorer,
             valid,
+            score=headline(valid, view=self._watched_view),
             valid_ranked=ranked,
             probability=PurchaseProbability.fit(chances),
             fit_seconds=seconds,

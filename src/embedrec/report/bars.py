@@ -6,8 +6,8 @@ import math
 from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from embedrec.report.cells import Estimate, decimals_for, fixed
-from embedrec.report.drawing import FAINT, INK, SHADES, axis_label, printable, svg, weight
+from embedrec.report.cells import Estimate, decimals_for, fixed, percent
+from embedrec.report.drawing import BACKGROUND, FAINT, HIGHLIGHT, INK, SHADES, axis_label, printable, svg, weight
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -121,6 +121,21 @@ def shares_figure(rows: Mapping[str, Sequence[float]], parts: Sequence[str]) -> 
         figure.legend(handles=keys, loc="outside upper center", ncols=len(parts), columnspacing=1.2)
 
     return svg(draw, height=0.6 + 0.36 * len(rows))
+
+
+def share_bars_figure(rows: Mapping[str, float], strong: Collection[str], height: float) -> str:
+    """Draw a bar for each share of 1, in percent, in so many inches of height; names that are not `strong` are grey."""
+
+    def draw(figure: Figure) -> None:
+        axes = figure.add_subplot()
+        for place, (name, share) in enumerate(rows.items()):
+            colour = HIGHLIGHT if name in strong else BACKGROUND
+            _bar(axes, place, (share, math.nan, math.nan), colour, name in strong, percent(share))
+        _names(axes, rows, strong)
+        _bare(axes, "")
+        axes.set(xlim=(0, 1.2 * max([*rows.values(), 0.01])), xticks=[])
+
+    return svg(draw, height=max(height, 0.5 + 0.31 * len(rows)))
 
 
 def _bar(axes: Axes, place: int, row: Estimate, colour: str, strong: bool, said: str) -> None:

@@ -51,6 +51,7 @@ th:first-child { padding-left: .8rem; min-width: 8.5rem; }
 th:last-child, td:last-child { padding-right: .8rem; }
 thead th { border-top: 0; font-weight: 600; color: var(--soft); font-size: .83rem; vertical-align: bottom; }
 tbody th { font-weight: 500; }
+th.number:first-child { min-width: 0; }
 th.number, td.number { text-align: right; }
 td, tbody th { white-space: nowrap; }
 td small { display: block; font-size: .76rem; }
@@ -64,6 +65,14 @@ figure img { display: block; width: 100%; height: auto; }
 figcaption { color: #3c444c; font-size: .9rem; line-height: 1.4; margin-bottom: .6rem; }
 .key { max-width: none; display: flex; flex-wrap: wrap; gap: .3rem 1.2rem; font-size: .9rem; color: var(--soft); }
 .key i { display: inline-block; width: .75rem; height: .75rem; border-radius: .2rem; margin-right: .4rem; }
+.command, td code { font: .86rem/1.5 ui-monospace, "Cascadia Mono", Menlo, Consolas, "Liberation Mono", monospace;
+  white-space: pre-wrap; overflow-wrap: anywhere; user-select: all; }
+.command { margin: .5rem 0 1rem; padding: .7rem .9rem; border: 1px solid var(--line); border-radius: .4rem;
+  background: var(--card); }
+td code { display: block; width: 26rem; margin-top: .4rem; }
+td .prose { display: block; min-width: 12rem; max-width: 22rem; white-space: normal; overflow-wrap: anywhere; }
+summary { cursor: pointer; color: var(--accent); }
+section > details > summary { padding: .6rem .8rem; border-top: 1px solid var(--line); }
 li { margin: .25rem 0; }
 dl { columns: 2 24rem; column-gap: 2rem; }
 dl div { break-inside: avoid; padding-bottom: .7rem; }
@@ -85,6 +94,21 @@ class Cell(NamedTuple):
 
     value: str
     note: str
+
+
+class Prose(NamedTuple):
+    """A table cell of words that may take several lines."""
+
+    words: str
+
+
+class Command(NamedTuple):
+    """A table cell that unfolds into a command line; one click selects it."""
+
+    line: str
+
+
+TableCell = str | Cell | Prose | Command
 
 
 class Report:
@@ -126,6 +150,10 @@ class Report:
         )
         self._add(f'<p class="key">{keys}</p>')
 
+    def command(self, line: str) -> None:
+        """Add a command line; it wraps, and one click selects it."""
+        self._add(f'<pre class="command"><code>{_escape(line)}</code></pre>')
+
     def terms(self, meanings: Mapping[str, str]) -> None:
         """Add words with their explanations."""
         terms = "".join(
@@ -136,21 +164,31 @@ class Report:
     def table(
         self,
         headers: Sequence[str],
-        rows: Sequence[Sequence[str | Cell]],
+        rows: Sequence[Sequence[TableCell]],
         caption: str,
         highlight: Collection[str] = (),
+        folded: Sequence[Sequence[TableCell]] = (),
     ) -> None:
-        """Add a table; rows whose first cell is in `highlight` stand out, columns of numbers align right."""
-        assert all(len(row) == len(headers) for row in rows), "a row has not one cell a column"
-        is_number = [all(_looks_numeric(row[column]) for row in rows) for column in range(len(headers))]
+        """Add a table; rows whose first cell is in `highlight` stand out, columns of numbers align right.
+
+        `folded` rows go into a table of their own below it, closed at first.
+        """
+        every = [*rows, *folded]
+        assert all(len(row) == len(headers) for row in every), "a row has not one cell a column"
+        is_number = [all(_looks_numeric(row[column]) for row in every) for column in range(len(headers))]
         kinds = [' class="number"' if number else "" for number in is_number]
-        head = "".join(f'<th scope="col"{kind}>{_escape(name)}</th>' for name, kind in zip(headers, kinds, strict=True))
+        head = "".join(f'<th scope="col"{kind}>{_header(name)}</th>' for name, kind in zip(headers, kinds, strict=True))
         said = _escape(caption)
-        body = "".join(_row(row, kinds, highlighted=row[0] in highlight) for row in rows)
-        self._add(
-            f'<section><p class="caption">{said}</p><div class="scroll"><table aria-label="{said}">'
-            f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div></section>"
-        )
+
+        def table(some: Sequence[Sequence[TableCell]]) -> str:
+            body = "".join(_row(row, kinds, highlighted=row[0] in highlight) for row in some)
+            return (
+                f'<div class="scroll"><table aria-label="{said}">'
+                f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
+            )
+
+        rest = f"<details><summary>{len(folded):,} more</summary>{table(folded)}</details>" if folded else ""
+        self._add(f'<section><p class="caption">{said}</p>{table(rows)}{rest}</section>')
 
     def figure(self, svg: str, caption: str) -> None:
         """Add a figure as an image, which can neither run a script nor fetch anything."""
@@ -187,7 +225,7 @@ class Report:
             self._figures = []
 
 
-def _row(cells: Sequence[str | Cell], kinds: Sequence[str], *, highlighted: bool) -> str:
+def _row(cells: Sequence[TableCell], kinds: Sequence[str], *, highlighted: bool) -> str:
     """One table row; its first cell is the row's header."""
     first, *others = zip(cells, kinds, strict=True)
     inside = f'<th scope="row"{first[1]}>{_content(first[0])}</th>'
@@ -195,15 +233,26 @@ def _row(cells: Sequence[str | Cell], kinds: Sequence[str], *, highlighted: bool
     return f'<tr class="highlight">{inside}</tr>' if highlighted else f"<tr>{inside}</tr>"
 
 
-def _content(cell: str | Cell) -> str:
+def _header(name: str) -> str:
+    """Let a dotted name break after its dots."""
+    return _escape(name).replace(".", ".<wbr>")
+
+
+def _content(cell: TableCell) -> str:
     if isinstance(cell, Cell):
         return f"{_escape(cell.value)}<small>{_escape(cell.note)}</small>"
+    if isinstance(cell, Prose):
+        return f'<span class="prose">{_escape(cell.words)}</span>'
+    if isinstance(cell, Command):
+        return f"<details><summary>show</summary><code>{_escape(cell.line)}</code></details>"
     return _escape(cell)
 
 
-def _looks_numeric(cell: str | Cell) -> bool:
+def _looks_numeric(cell: TableCell) -> bool:
+    if isinstance(cell, Prose | Command):
+        return False
     value = cell.value if isinstance(cell, Cell) else cell
-    return re.fullmatch(r"[+−<]?\d[\d.,]*( (%|s|min|h))?|–", value) is not None
+    return re.fullmatch(r"[+−<-]?\d[\d.,]*(e[+-]\d+)?( (%|s|min|h))?|–", value) is not None
 
 
 def _escape(text: str) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from embedrec.report.drawing import FAINT, axis_label, printable, svg, weight
@@ -15,6 +15,10 @@ if TYPE_CHECKING:
 
 _GAP = 0.085  # inches between a point and its name
 _TIMES = {0.01: "10 ms", 0.1: "0.1 s", 1: "1 s", 10: "10 s", 60: "1 min", 600: "10 min", 3600: "1 h", 36000: "10 h"}
+_TIMES_BETWEEN = {
+    0.03: "30 ms", 0.3: "0.3 s", 3: "3 s", 30: "30 s", 120: "2 min", 300: "5 min", 1800: "30 min", 7200: "2 h",
+    18000: "5 h", 180000: "50 h",
+}  # fmt: skip
 SHORTEST = 0.01
 """Seconds; a logarithm has no zero."""
 
@@ -48,7 +52,7 @@ def scatter_figure(
         axes.set(xlabel=axis_label(x_label), ylabel=axis_label(y_label))
         axes.grid()
         if seconds:
-            _time_axis(axes, [x for x, _ in known.values()])
+            time_axis(axes, [x for x, _ in known.values()])
         else:
             axes.set_xlim(*_from_zero([x for x, _ in known.values()]))
         axes.set_ylim(*_from_zero([y for _, y in known.values()]))
@@ -63,14 +67,16 @@ def _from_zero(values: list[float]) -> tuple[float, float]:
     return -0.04 * top, 1.1 * top
 
 
-def _time_axis(axes: Axes, seconds: list[float]) -> None:
+def time_axis(axes: Axes, seconds: Sequence[float]) -> None:
+    """Put seconds on a log x axis, with the units of time people would use."""
     from matplotlib.ticker import NullLocator
 
     low, high = min(seconds, default=1.0) / 2.5, max(seconds, default=1.0) * 2.5
     axes.set_xscale("log")
     axes.set_xlim(low, high)
-    ticks = [tick for tick in _TIMES if low <= tick <= high]
-    axes.set_xticks(ticks, [_TIMES[tick] for tick in ticks])
+    named = _TIMES if sum(low <= tick <= high for tick in _TIMES) > 1 else _TIMES | _TIMES_BETWEEN
+    ticks = [tick for tick in named if low <= tick <= high]
+    axes.set_xticks(ticks, [named[tick] for tick in ticks])
     axes.xaxis.set_minor_locator(NullLocator())
 
 

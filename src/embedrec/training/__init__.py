@@ -1,7 +1,19 @@
 """Training: Lightning wiring, losses by config, checkpoints, callbacks."""
 
-from embedrec.training.callbacks import NDCG, RMSE, Monitor, Validate
+from embedrec.training.callbacks import NDCG, RMSE, Monitor, Pruned, Report, Validate
 from embedrec.training.config import LossConfig, SoftmaxConfig, TrainerConfig
 from embedrec.training.fit import Fit, fit
 
-__all__ = ["NDCG", "RMSE", "Fit", "LossConfig", "Monitor", "SoftmaxConfig", "TrainerConfig", "Validate", "fit"]
+__all__ = [
+    "NDCG",
+    "RMSE",
+    "Fit",
+    "LossConfig",
+    "Monitor",
+    "Pruned",
+    "Report",
+    "SoftmaxConfig",
+    "TrainerConfig",
+    "Validate",
+    "fit",
+]

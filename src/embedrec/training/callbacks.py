@@ -13,6 +13,12 @@ from embedrec.models import Network
 from embedrec.training.module import TRAIN_LOSS, RecommenderModule
 
 Validate = Callable[[Network], float]
+Report = Callable[[int, float], None]
+"""Told the epoch, from 1, and its validation figure; raises `Pruned` to end training."""
+
+
+class Pruned(Exception):  # noqa: N818 - no error: a search has seen enough
+    """Training was ended early, because other trials were better by now."""
 
 
 class Monitor(NamedTuple):
@@ -41,8 +47,8 @@ class EpochSeed(Callback):
 class LearningCurve(Callback):
     """Validates after every epoch where a validator is given, and remembers the figures across a resume."""
 
-    def __init__(self, validate: Validate | None, monitor: Monitor) -> None:
-        self._validate, self._monitor = validate, monitor
+    def __init__(self, validate: Validate | None, monitor: Monitor, report: Report | None = None) -> None:
+        self._validate, self._monitor, self._report = validate, monitor, report
         self.epochs: list[dict[str, float | None]] = []
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
@@ -53,6 +59,8 @@ class LearningCurve(Callback):
             pl_module.log(self._monitor.name, value, prog_bar=True)
         loss = float(trainer.callback_metrics[TRAIN_LOSS])
         self.epochs.append({"epoch": trainer.current_epoch + 1, "train_loss": loss, self._monitor.key: value})
+        if self._report and value is not None:
+            self._report(len(self.epochs), value)
 
     def state_dict(self) -> dict[str, Any]:
         """Return the curve as plain data for the checkpoint."""

@@ -14,14 +14,14 @@ from typing import Any
 import torch
 from pytorch_lightning.plugins import CheckpointIO
 
-from embedrec.errors import TrainingError
+from embedrec.errors import StorageError, TrainingError
 
 
 class AtomicCheckpointIO(CheckpointIO):
     """Plain data only; loading never unpickles code."""
 
     def save_checkpoint(self, checkpoint: dict[str, Any], path: Any, storage_options: Any = None) -> None:
-        """Write the checkpoint, or leave the older file as it is and raise TrainingError."""
+        """Write the checkpoint, or leave the older file as it is and raise StorageError."""
         target = Path(path)
         partial = target.with_name(f".{target.name}.{os.getpid()}.partial")
         try:
@@ -34,7 +34,7 @@ class AtomicCheckpointIO(CheckpointIO):
         except (OSError, RuntimeError) as error:  # torch reports a full disk as RuntimeError
             with suppress(OSError):
                 partial.unlink()
-            raise TrainingError(
+            raise StorageError(
                 f"checkpoint {target} could not be written ({error}); free the disk and resume"
             ) from error
 

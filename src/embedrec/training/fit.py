@@ -16,7 +16,7 @@ from pytorch_lightning.loggers import Logger
 from embedrec.data.datamodule import TrainingData
 from embedrec.errors import ConfigError, TrainingError
 from embedrec.models import Network
-from embedrec.training.callbacks import NDCG, EpochSeed, LearningCurve, Monitor, Validate
+from embedrec.training.callbacks import NDCG, EpochSeed, LearningCurve, Monitor, Report, Validate
 from embedrec.training.checkpoints import AtomicCheckpointIO
 from embedrec.training.config import LossConfig, TrainerConfig
 from embedrec.training.module import RecommenderModule
@@ -50,6 +50,7 @@ def fit(
     epochs: int | None = None,
     logger: Logger | None = None,
     progress: bool = True,
+    report: Report | None = None,
 ) -> Fit:
     """Train `network` in place; continues from `folder`/last.ckpt where one is.
 
@@ -58,8 +59,9 @@ def fit(
 
     Raises:
         TrainingError: loss not finite, or a checkpoint that cannot be written or read.
+        Pruned: `report` ended the training.
     """
-    curve = LearningCurve(validate, monitor)
+    curve = LearningCurve(validate, monitor, report)
     callbacks: list[Callback] = [EpochSeed(data.seed), curve, _StopAfter(epochs, curve)]
     best = None
     if validate is not None:

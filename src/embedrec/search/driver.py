@@ -1,0 +1,238 @@
+"""The loop of a sweep: ask the study, let Hydra's launcher run the trials, tell the study, and say how it stands."""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import sys
+import time
+from collections.abc import Sequence
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from hydra.core.config_loader import ConfigLoader
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.plugins.launcher import Launcher
+from omegaconf import DictConfig, OmegaConf
+
+from embedrec.errors import ConfigError, TrainingError, nearest
+from embedrec.experiment import RunConfig, parse_config
+from embedrec.experiment.folders import sweep_folder
+from embedrec.experiment.recording import closing, tracker_of
+from embedrec.hydra_entry import plain_settings
+from embedrec.models import BiasedMfConfig
+from embedrec.search.history import drawn_overrides, record_of
+from embedrec.search.report import write_sweep_report
+from embedrec.search.settings import GROUP, SearchConfig, parse_search
+from embedrec.search.space import MODEL, Space, make_space, swept_axis
+from embedrec.search.study import Claim, SweepStudy, read_outcome
+from embedrec.search.table import print_table, write_table
+from embedrec.search.trial import PLACE
+from embedrec.tracking import Tracker
+from embedrec.tracking.tracker import flat
+
+NOT_COMPARED = ("hydra", "outputs", "resume", "tracking", "name", GROUP)
+POLL = 1.0  # seconds between looks at trials that other processes run
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """What one call of a sweep works with."""
+
+    base: RunConfig
+    search: SearchConfig
+    space: Space
+    fixed: list[str]
+    """Overrides that all trials share."""
+    settings: dict[str, Any]
+    """The settings behind them, by which a sweep is known again."""
+    folder: Path
+    command: str
+    """Continues the sweep."""
+    parallel: int
+
+    @property
+    def maximize(self) -> bool:
+        """Whether more is better."""
+        return not isinstance(self.base.model, BiasedMfConfig) or MODEL in self.space.shared
+
+    @property
+    def shared(self) -> list[str]:
+        """Overrides that a run of one trial's settings takes as well."""
+        return [one for one in self.fixed if not one.lstrip("+").startswith((GROUP, "hydra", "name="))]
+
+    @property
+    def figure(self) -> str:
+        """Name of the validation figure that trials are compared by."""
+        return "ndcg@10" if self.maximize else "rmse"
+
+
+def drive(config: DictConfig, loader: ConfigLoader, launcher: Launcher, arguments: list[str]) -> None:
+    """Run a sweep, or what is left of it.
+
+    Raises:
+        ConfigError: a setting that does not exist, an empty space, or a folder that holds another sweep.
+        TrainingError: no trial finished, or none can any more.
+    """
+    sweep = _prepare(config, loader, arguments)
+    study = SweepStudy(sweep.folder, sweep.search, sweep.space, maximize=sweep.maximize, seed=sweep.base.seed)
+    try:
+        study.begin(sweep.settings)
+        tracker = tracker_of(sweep.base, sweep.folder, sweep.folder.name)
+        with closing(tracker):
+            if tracker:
+                tracker.parameters(sweep.settings | {"space": sweep.space.plain()}, {"sweep": sweep.folder.name})
+            try:
+                _run_all(sweep, study, launcher, tracker)
+            finally:
+                _conclude(sweep, study, tracker)
+    finally:
+        study.close()
+    print(sweep.folder)
+    trials = record_of(sweep, study).trials
+    if trials and not any(one.state == "finished" for one in trials):
+        raise TrainingError(f"no trial of {sweep.folder} finished; the first said: {trials[0].reason}")
+
+
+def _prepare(config: DictConfig, loader: ConfigLoader, arguments: list[str]) -> Sweep:
+    """Validate everything that can be before a folder is made."""
+    parsed = OverridesParser.create(config_loader=loader).parse_overrides(arguments)
+    fixed = [word for word, one in zip(arguments, parsed, strict=True) if not one.is_sweep_override()]
+    swept = {one.get_key_element(): swept_axis(one.get_key_element(), one) for one in parsed if one.is_sweep_override()}
+    plain = _composed(config, loader, fixed)
+    search = parse_search(plain[GROUP]) if plain.get(GROUP) else None
+    shared = {key: value for key, value in plain.items() if key not in ("hydra", GROUP)}
+    base = parse_config(shared)
+    if base.resume is not None:
+        raise ConfigError(f"resume={base.resume} continues one run and does not go with a sweep; drop -m or resume")
+    space = make_space(swept, search, base.model.name)
+    known = loader.get_group_options("model")
+    for name in [*(search.models if search else ()), *space.models]:
+        if name not in known:
+            raise ConfigError(f"model={name}: there is no such choice{nearest(name, known)}; known: {', '.join(known)}")
+    for name in space.models:  # a setting that does not exist is found now, not in the middle of the night
+        _composed(config, loader, [*fixed, *space.first(name)])
+    if search is None or search.sampler == "grid":
+        list(space.grid())
+    folder = sweep_folder(Path(base.outputs), base.name, datetime.now())
+    return Sweep(
+        base=base,
+        search=search or SearchConfig(sampler="grid", pruner=None),
+        space=space,
+        fixed=fixed,
+        settings=flat({key: value for key, value in plain.items() if key not in NOT_COMPARED}),
+        folder=folder,
+        command=_continuing(folder.name, base.name is not None),
+        parallel=_parallel(config),
+    )
+
+
+def _composed(config: DictConfig, loader: ConfigLoader, overrides: Sequence[str]) -> dict[str, Any]:
+    composed = loader.load_sweep_config(config, list(overrides))
+    return plain_settings(OmegaConf.masked_copy(composed, [str(key) for key in composed if key != "hydra"]))
+
+
+def _continuing(name: str, named: bool) -> str:
+    words = sys.argv[1:] if named else [*sys.argv[1:], f"name={name}"]
+    return f"python scripts/train.py {shlex.join(words)}"
+
+
+def _parallel(config: DictConfig) -> int:
+    """Return how many trials the launcher runs at the same time."""
+    count = OmegaConf.select(config, "hydra.launcher.n_jobs", default=1)
+    return int(count) if count > 0 else os.cpu_count() or 1
+
+
+def _run_all(sweep: Sweep, study: SweepStudy, launcher: Launcher, tracker: Tracker | None) -> None:
+    """Ask and tell until every trial asked for has its outcome, or the time is up."""
+    start = time.monotonic()
+    place = [f"tracking.parent_run={tracker.run_id}"] if tracker else []
+    waited = False
+    while True:
+        for number in study.recover():
+            print(f"trial {number} was killed on the way and is taken up again")
+        if sweep.search.minutes and time.monotonic() - start > 60 * sweep.search.minutes:
+            print(f"{sweep.search.minutes:g} minutes are over; no further trial is begun")
+            return
+        claims = _claims(study, sweep.parallel)
+        if claims:
+            _run(sweep, study, launcher, claims, place)
+        elif study.unfinished():
+            if not waited:
+                print(f"waiting for {study.unfinished()} trials that another process runs (Ctrl-C to leave them to it)")
+            waited = True
+            time.sleep(POLL)
+        else:
+            return
+
+
+def _claims(study: SweepStudy, count: int) -> list[Claim]:
+    claims: list[Claim] = []
+    while len(claims) < count and (claim := study.ask()):
+        claims.append(claim)
+    return claims
+
+
+def _run(sweep: Sweep, study: SweepStudy, launcher: Launcher, claims: list[Claim], place: list[str]) -> None:
+    """Run trials that were asked for, side by side where the launcher can."""
+    for claim in claims:
+        print(f"[{claim.number + 1}/{study.asked}] {' '.join(claim.overrides)} …", flush=True)
+    jobs = [[*sweep.fixed, *claim.overrides, *_place(sweep, study, claim), *place] for claim in claims]
+    stop, killed = None, False
+    try:
+        returned = launcher.launch(jobs, initial_job_idx=claims[0].number)
+        stop = next((one.return_value for one in returned if one.return_value), None)
+        killed = stop is None  # whoever has no outcome now did not live to write it
+    except BrokenProcessPool:  # a worker was killed, and all of the pool with it
+        killed = True
+    finally:
+        study.settle(claims, killed=killed)
+    for claim in claims:
+        _say(sweep, study, claim)
+    if stop:
+        raise TrainingError(str(stop))
+
+
+def _place(sweep: Sweep, study: SweepStudy, claim: Claim) -> list[str]:
+    alone = sweep.parallel == 1
+    values = {
+        "folder": str(sweep.folder.resolve()),
+        "trial": claim.number,
+        "driver": study.driver,
+        "maximize": sweep.maximize,
+        "alone": alone,
+    }
+    return [f"+{PLACE}.{key}={json.dumps(value)}" for key, value in values.items()]
+
+
+def _say(sweep: Sweep, study: SweepStudy, claim: Claim) -> None:
+    outcome = read_outcome(sweep.folder / str(claim.number))
+    label = f"[{claim.number + 1}/{study.asked}]"
+    if outcome is None:
+        print(f"{label} was killed; it is taken up again")
+    elif outcome["state"] == "failed":
+        print(f"{label} failed: {outcome['error']}")
+    else:
+        value = "no figure" if outcome["value"] is None else f"{outcome['value']:.4f}"
+        pruned = f", pruned: {outcome['error']}" if outcome["state"] == "pruned" else ""
+        print(f"{label} {sweep.figure} {value} in {outcome['seconds']:.0f} s{pruned}")
+
+
+def _conclude(sweep: Sweep, study: SweepStudy, tracker: Tracker | None) -> None:
+    """Write and show what is known, however the loop ended."""
+    record = record_of(sweep, study)
+    varied = {one.number: drawn_overrides(one) for one in study.trials()}
+    write_table(sweep.folder / "trials.csv", record, sweep.shared, varied, f"valid_{sweep.figure}")
+    write_sweep_report(sweep.folder / "report.html", record)
+    if tracker:
+        best = [value for _, value in record.ranking()[:1]]
+        tracker.metrics({f"valid/{sweep.figure}/best": value for value in best})
+        tracker.artifacts(sweep.folder / "trials.csv", sweep.folder / "report.html")
+    print_table(record, varied)
+    print(f"report: {sweep.folder / 'report.html'}")
+    if left := study.unfinished():
+        print(f"{left} of {study.asked} trials are left; continue with: {sweep.command}")

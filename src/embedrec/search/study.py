@@ -1,0 +1,268 @@
+"""`SweepStudy`: the trials of a sweep in Optuna's store, which many processes may share and each may die at any moment.
+
+A trial is asked for once and told once. Whoever asks holds two locks while it runs: one of the driver that asked, one
+of the process that trains. Both are let go by the system when a process dies, so a trial whose locks are free and
+that nobody told was killed: it is asked for again under its own number, and goes on from its checkpoint.
+
+State changes happen under one lock of the sweep's folder, so that two processes never take one trial.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import optuna
+from filelock import FileLock, Timeout
+from optuna.pruners import BasePruner, MedianPruner, NopPruner, SuccessiveHalvingPruner
+from optuna.samplers import BaseSampler, RandomSampler, TPESampler
+from optuna.storages import RDBStorage
+from optuna.trial import FrozenTrial, Trial, TrialState
+from sqlalchemy.exc import SQLAlchemyError
+
+from embedrec.errors import ConfigError, quoted
+from embedrec.experiment.folders import SWEEP_MARK, write_json
+from embedrec.search.settings import SearchConfig
+from embedrec.search.space import Space
+
+STUDY = "study.db"
+OUTCOME = "outcome.json"
+MAX_KILLS = 3  # a trial killed so often is given up: it would kill its process for ever
+STARTUP = 10  # random trials before TPE learns from them, at most
+MARK, DRIVER, DRAWN, KILLS, REASON = "embedrec", "driver", "overrides", "kills", "reason"
+
+
+class Claim(NamedTuple):
+    """A trial that this process has to run."""
+
+    number: int
+    overrides: list[str]
+
+
+class SweepStudy:
+    """The study of one sweep, opened or begun."""
+
+    def __init__(self, folder: Path, search: SearchConfig, space: Space, *, maximize: bool, seed: int) -> None:
+        self.folder, self.search, self.space = folder, search, space
+        self._seed = seed
+        self._driver = f"{os.getpid()}-{secrets.token_hex(4)}"
+        self._alive = FileLock(_driver_lock(folder, self._driver))
+        self._lock = FileLock(folder / ".study.lock")
+        _driver_lock(folder, self._driver).parent.mkdir(exist_ok=True)
+        self._alive.acquire()
+        with self._lock:  # two first creations of one store would race
+            self._study = open_study(folder, search, maximize=maximize)
+        self.asked = search.n_trials
+
+    @property
+    def driver(self) -> str:
+        """Name of this process among those that share the study."""
+        return self._driver
+
+    def begin(self, settings: Mapping[str, Any]) -> None:
+        """Begin a study, or make sure that the one there is of the same settings and space.
+
+        Raises:
+            ConfigError: it is another one; the differences are named.
+        """
+        wanted = {**settings, **{f"space {key}": axis for key, axis in self.space.plain().items()}}
+        wanted["sampler"] = self.search.sampler
+        with self._lock:
+            known = self._study.user_attrs.get(MARK)
+            if known is None and self._study.trials:
+                raise ConfigError(f"{self.folder / STUDY} is the study of another program; choose another name")
+            if known is not None:
+                _refuse_changes(self.folder.name, known, wanted)
+            if self.search.sampler == "grid":
+                self._lay_out_grid()
+            self._study.set_user_attr(MARK, wanted)
+
+    def _lay_out_grid(self) -> None:
+        combinations = list(self.space.grid())
+        self.asked = len(combinations)
+        present = len(self._study.trials)  # more than none where a first process was killed on the way
+        for combination in combinations[present:]:
+            self._study.enqueue_trial(combination)
+
+    def ask(self) -> Claim | None:
+        """Take the next trial: one that was killed, or a new one; None where all are asked for."""
+        with self._lock:
+            trials = self._study.get_trials(deepcopy=False)
+            waiting = any(trial.state == TrialState.WAITING for trial in trials)
+            if not waiting and len(trials) >= self.asked:
+                return None
+            # a sampler of its own for each trial: what is drawn does not depend on how often a sweep was continued
+            self._study.sampler = _sampler(self.search, self._seed * 1_000_003 + len(trials))
+            trial = self._study.ask()
+            trial.set_user_attr(DRIVER, self._driver)
+            drawn = self.space.suggest(trial)
+            trial.set_user_attr(DRAWN, drawn)
+            return Claim(trial.number, drawn)
+
+    def recover(self) -> list[int]:
+        """Settle trials whose process died: told where their outcome is there, otherwise asked for again."""
+        with self._lock:
+            left = [
+                trial
+                for trial in self._study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
+                if trial.user_attrs.get(DRIVER) != self._driver and not self._runs(trial)
+            ]
+            for trial in left:
+                self._settle(trial, killed=True)
+            return [trial.number for trial in left]
+
+    def settle(self, claims: Sequence[Claim], *, killed: bool) -> None:
+        """Tell what came of trials that this process ran; those without outcome are asked for again."""
+        numbers = {claim.number for claim in claims}
+        with self._lock:
+            for trial in self._study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
+                if trial.number in numbers:
+                    self._settle(trial, killed=killed)
+
+    def _settle(self, trial: FrozenTrial, *, killed: bool) -> None:
+        outcome = read_outcome(self.folder / str(trial.number))
+        kills = trial.user_attrs.get(KILLS, 0) + killed
+        if outcome is None and kills >= MAX_KILLS:
+            outcome = {
+                "state": "failed",
+                "error": f"killed {kills} times while it ran; out of memory? Its log and checkpoints are kept",
+            }
+            (self.folder / str(trial.number)).mkdir(exist_ok=True)
+            write_json(self.folder / str(trial.number) / OUTCOME, outcome)
+        if outcome is None:
+            self._study._storage.set_trial_user_attr(trial._trial_id, KILLS, kills)
+            self._study._storage.set_trial_state_values(trial._trial_id, TrialState.WAITING)
+        elif outcome["state"] == "finished" and outcome.get("value") is not None:
+            self._study.tell(trial.number, outcome["value"])
+        elif outcome["state"] == "pruned":
+            self._study.tell(trial.number, state=TrialState.PRUNED)
+        else:
+            self._study._storage.set_trial_user_attr(trial._trial_id, REASON, outcome.get("error", "no figure"))
+            self._study.tell(trial.number, state=TrialState.FAIL)
+
+    def _runs(self, trial: FrozenTrial) -> bool:
+        locks = [trial_lock(self.folder / str(trial.number))]
+        if driver := trial.user_attrs.get(DRIVER):
+            locks.append(_driver_lock(self.folder, driver))
+        return any(_held(lock) for lock in locks)
+
+    def trials(self) -> list[FrozenTrial]:
+        """Return all trials that were asked for, by number."""
+        return [one for one in self._study.get_trials(deepcopy=False) if one.state != TrialState.WAITING]
+
+    def unfinished(self) -> int:
+        """Return how many of the trials asked for have no outcome yet."""
+        states = [trial.state for trial in self._study.get_trials(deepcopy=False)]
+        return max(self.asked, len(states)) - sum(state.is_finished() for state in states)
+
+    def close(self) -> None:
+        """Let go of the study; what this process had asked for can be taken by others."""
+        self._alive.release()
+        _driver_lock(self.folder, self._driver).unlink(missing_ok=True)
+
+
+def open_study(folder: Path, search: SearchConfig, *, maximize: bool) -> optuna.Study:
+    """Open the study of a sweep's folder, or make one; its name is the folder's.
+
+    Raises:
+        ConfigError: the store cannot be opened.
+    """
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    url = search.storage or f"sqlite:///{(folder / STUDY).resolve()}"
+    options = {"connect_args": {"timeout": 120}} if url.startswith("sqlite") else {}
+    try:
+        with _no_warnings():
+            return optuna.create_study(
+                storage=RDBStorage(url, engine_kwargs=options),
+                study_name=folder.name,
+                direction="maximize" if maximize else "minimize",
+                pruner=pruner(search),
+                load_if_exists=True,
+            )
+    except (SQLAlchemyError, ImportError, optuna.exceptions.OptunaError) as error:
+        where = "hparams_search.storage" if search.storage else str(folder / STUDY)
+        raise ConfigError(
+            f"{where} cannot be opened as a study ({type(error).__name__}); choose another name"
+        ) from error
+
+
+def running_trial(folder: Path, search: SearchConfig, number: int, driver: str, *, maximize: bool) -> Trial | None:
+    """Return the trial for the process that runs it; None where it was taken from its driver meanwhile."""
+    study = open_study(folder, search, maximize=maximize)
+    frozen = study.get_trials(deepcopy=False)[number]
+    if frozen.state != TrialState.RUNNING or frozen.user_attrs.get(DRIVER) != driver:
+        return None
+    return Trial(study, frozen._trial_id)
+
+
+def trial_lock(folder: Path) -> Path:
+    """Return the file that the process of a trial holds locked."""
+    return folder / ".running.lock"
+
+
+def read_outcome(folder: Path) -> dict[str, Any] | None:
+    """Return how a trial ended, None where it has not."""
+    path = folder / OUTCOME
+    if not path.exists():
+        return None
+    outcome: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    return outcome
+
+
+def pruner(search: SearchConfig) -> BasePruner:
+    """Return Optuna's pruner; it compares validation figures of the same epoch, the first never."""
+    if search.pruner == "median":
+        return MedianPruner(n_startup_trials=5, n_warmup_steps=1)
+    if search.pruner == "halving":
+        return SuccessiveHalvingPruner(min_resource=1, reduction_factor=2)
+    return NopPruner()
+
+
+def _sampler(search: SearchConfig, seed: int) -> BaseSampler:
+    seed %= 2**32
+    if search.sampler != "tpe":
+        return RandomSampler(seed=seed)
+    with _no_warnings():  # what Optuna calls experimental has kept its meaning for years
+        return TPESampler(
+            seed=seed, multivariate=True, group=True, n_startup_trials=min(STARTUP, max(search.n_trials // 3, 1))
+        )
+
+
+@contextmanager
+def _no_warnings() -> Iterator[None]:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
+
+
+def _driver_lock(folder: Path, driver: str) -> Path:
+    return folder / SWEEP_MARK / f"{driver}.lock"
+
+
+def _held(path: Path) -> bool:
+    if not path.exists():
+        return False
+    try:
+        with FileLock(path, timeout=0):
+            return False
+    except Timeout:
+        return True
+
+
+def _refuse_changes(name: str, known: Mapping[str, Any], wanted: Mapping[str, Any]) -> None:
+    keys = [key for key in {**known, **wanted} if known.get(key) != wanted.get(key)]
+    if keys:
+        shown = [
+            f"{key} was {quoted(known.get(key, 'unset'))}, now {quoted(wanted.get(key, 'unset'))}" for key in keys[:3]
+        ]
+        more = f" and {len(keys) - 3} more" if len(keys) > 3 else ""
+        raise ConfigError(
+            f"name={name}: that sweep was begun with other settings: {'; '.join(shown)}{more}; repeat its own command "
+            "to continue it, or choose another name"
+        )
