@@ -49,4 +49,4 @@ bench: setup  ## benchmarks against named peers, ratios in one run
 	$(BIN)/python -m pytest -m benchmark -s tests/benchmarks
 
 ui: setup  ## the MLflow UI on what was tracked
-	$(BIN)/mlflow ui --backend-store-uri sqlite:///outputs/mlflow.db
+	MLFLOW_DISABLE_TELEMETRY=true $(BIN)/mlflow ui --host 127.0.0.1 --workers 1 --backend-store-uri sqlite:///outputs/mlflow.db

@@ -12,28 +12,51 @@ from collections.abc import Callable
 from html.parser import HTMLParser
 from itertools import pairwise
 from pathlib import Path
+from typing import Literal
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from embedrec.report import (
+    BEST,
+    RAMP,
+    STOPPED,
     Cell,
+    Command,
+    Dot,
+    Line,
+    Mark,
+    Prose,
     Report,
+    Scale,
+    Value,
     colours,
+    cost_figure,
     curve_figure,
     difference_figure,
     interval_figure,
     leading_colours,
     line_figure,
     panels_figure,
+    parallel_figure,
+    progress_figure,
     reliability_figure,
+    scale_of,
     scatter_figure,
+    shades,
+    share_bars_figure,
     shares_figure,
+    slices_figure,
     steps_figure,
+    trial_curves_figure,
+    visible_dots,
+    written,
 )
 from embedrec.report.cells import ABSENT, best_first, column, count, duration, probability
 from embedrec.report.labels import Box, place, spread
+from embedrec.report.marks import visible
+from embedrec.report.trials import fitting_ticks
 
 HOSTILE = [
     "<script>alert(1)</script>",
@@ -46,7 +69,7 @@ HOSTILE = [
     "\N{GRINNING FACE} \N{HEBREW LETTER ALEF} 漢字",
     "a" * 300,
 ]
-VOID = {"meta", "img"}
+VOID = {"meta", "img", "wbr"}
 NAN = math.nan
 
 
@@ -95,6 +118,8 @@ def full_page(words: list[str]) -> Report:
         report.terms({word: word})
         report.key({word: "#0072B2"})
         report.table([word, "n"], [[word, Cell("0.5", word)]], word, highlight={word})
+        report.table([word, "n"], [[word, Command(word)]], word, folded=[[word, Prose(word)]])
+        report.command(word)
         report.figure(a_figure(word), word)
     return report
 
@@ -206,6 +231,8 @@ def test_a_failed_write_leaves_the_old_page(tmp_path: Path, monkeypatch: pytest.
 
 
 MODELS = [f"model {number}" for number in range(13)]
+MARKS = [Mark(BEST, "best"), Mark(RAMP[0], "whole"), Mark(STOPPED, "stopped")]
+DOTS = [Dot(200.0 * at, 0.1 + 0.02 * (at % 3), MARKS[at % 3]) for at in range(6)] + [Dot(1.0, NAN, MARKS[1])]
 FIGURES: dict[str, Callable[[], str]] = {
     "line": lambda: line_figure([0, 1, 2], [3.0, NAN, 1.0], "epoch", "loss", best="highest"),
     "line of one point": lambda: line_figure([0], [0.5], "epoch", "loss", best="highest"),
@@ -272,6 +299,20 @@ FIGURES: dict[str, Callable[[], str]] = {
         seconds=True,
     ),
     "scatter of nothing": lambda: scatter_figure({"a": (NAN, NAN)}, {"a": "red"}, set(), "time", "NDCG", seconds=True),
+    "progress": lambda: progress_figure(DOTS, "highest", "time", "NDCG", "the best one", seconds=True),
+    "progress of one": lambda: progress_figure(DOTS[:1], "lowest", "trial", "RMSE", "the best one"),
+    "trial curves": lambda: trial_curves_figure(
+        [([(1, 0.1), (2, 0.2)], MARKS[0]), ([(1, 0.1), (2, NAN)], MARKS[2]), ([], MARKS[1])], "highest", "epoch", "NDCG"
+    ),
+    "cost": lambda: cost_figure(DOTS, "highest", "time", "NDCG"),
+    "slices": lambda: slices_figure(
+        {"dim": (scale_of([16, 32]), DOTS), "loss": (scale_of(["a", None]), DOTS[:1])}, (0.1, 0.2), "RMSE", 3
+    ),
+    "parallel": lambda: parallel_figure(
+        {"dim": scale_of([16, 32]), "rate": Scale("log", (), 0.001, 1.0)},
+        [Line({"dim": 16, "rate": 0.1}, MARKS[0]), Line({"dim": 32}, MARKS[1]), Line({"rate": "x"}, MARKS[2])],
+    ),
+    "share bars": lambda: share_bars_figure({"dim": 0.7, "rate": 0.3, "none": 0.0}, {"dim"}, 2.0),
     "shares": lambda: shares_figure({"a": [0.5, 0.3, 0.2, 0.0], "b": [NAN] * 4}, ["1", "2", "3", "4"]),
 }
 
@@ -337,7 +378,8 @@ def test_leading_names_have_colours_of_their_own_and_the_rest_are_alike() -> Non
 ROOM = Box(0.0, 0.0, 400.0, 250.0)
 
 
-@given(st.lists(st.tuples(st.floats(10, 390), st.floats(10, 240)), max_size=13))
+@settings(deadline=None)
+@given(st.lists(st.tuples(st.floats(10, 390), st.floats(10, 240)), max_size=4))  # of more, a cluster may leave no room
 def test_labels_cover_neither_each_other_nor_the_edge(points: list[tuple[float, float]]) -> None:
     placed = place(points, [(80.0, 12.0)] * len(points), ROOM, gap=6.0)
     assert all(box.outside(ROOM) < 1e-6 for box in placed)
@@ -411,3 +453,103 @@ def test_small_things_people_read() -> None:
 def test_the_best_comes_first_and_the_unmeasured_last() -> None:
     rows = {"a": {"m": {"value": None}}, "b": {"m": {"value": 0.1}}, "c": {}, "d": {"m": {"value": 0.2}}}
     assert best_first(rows, "m") == ["d", "b", "a", "c"]
+
+
+settings_tried = st.lists(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5), min_size=1, max_size=30
+)
+
+
+@given(settings_tried | st.lists(st.floats(allow_nan=False, allow_infinity=False), min_size=9))
+def test_a_scale_places_its_values_in_order_and_names_places_on_it(tried: list[Value]) -> None:
+    scale = scale_of(tried)
+    numbers = sorted(value for value in tried if isinstance(value, float) and math.isfinite(value))
+    if not scale.names:
+        placed = [scale.place(value) for value in numbers]
+        assert all(low <= high for low, high in pairwise(placed))
+        assert all(-1e-9 <= one <= 1 + 1e-9 for one in placed)
+    else:
+        assert all(0 <= scale.place(value) <= 1 for value in tried)
+    assert all(-1e-9 <= at <= 1 + 1e-9 for at, _ in scale.ticks())
+    assert len(fitting_ticks(scale, 20)) >= min(1, len(scale.ticks()))
+
+
+def test_the_kind_of_a_scale_follows_its_values() -> None:
+    assert scale_of([16, 32, 64]).kind == "steps"
+    assert scale_of([10 ** (-at / 5) for at in range(20)]).kind == "log"
+    assert scale_of([0.01 + at / 20 for at in range(20)]).kind == "linear", "a small value alone makes no decades"
+    assert scale_of(["all", 16, None, True]).names == ("16", "all", "true", "null")
+    assert [scale_of([16, 32, 64]).place(value) for value in (16, 32, 64)] == [0, 0.5, 1]
+    assert math.isnan(scale_of([16, 32, 64]).place(128))
+    assert math.isnan(scale_of([at / 7 for at in range(30)]).place("all"))
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "kind", "names"),
+    [
+        (0.0, 1.0, "linear", ["0", "0.5", "1"]),
+        (0.21, 0.64, "linear", ["0.4", "0.6"]),
+        (0.001, 0.1, "log", ["0.001", "0.01", "0.1"]),
+        (1e-8, 1e-2, "log", ["1e-08", "1e-06", "0.0001", "0.01"]),
+        (0.05, 1.2, "log", ["0.1", "0.3", "1"]),
+    ],
+)
+def test_axes_name_round_values(low: float, high: float, kind: Literal["linear", "log"], names: list[str]) -> None:
+    assert [name for _, name in Scale(kind, (), low, high).ticks()] == names
+
+
+def test_values_are_written_as_on_a_command_line() -> None:
+    assert [*map(written, (None, True, 64, 64.0, 0.123456, 1e-5, "x"))] == [
+        "null",
+        "true",
+        "64",
+        "64",
+        "0.1235",
+        "1e-05",
+        "x",
+    ]
+
+
+def test_names_that_do_not_fit_side_by_side_stand_lower_or_are_cut() -> None:
+    names = scale_of(["bpr", "in_batch", "softmax"])
+    assert [name for _, name in fitting_ticks(names, 20)] == ["bpr", "in_batch", "softmax"]
+    assert [name for _, name in fitting_ticks(names, 13)] == ["bpr", "\nin_batch", "softmax"]
+    assert [name for _, name in fitting_ticks(names, 10)] == ["bpr", "\nin_…", "sof…"]
+    assert len(fitting_ticks(scale_of([f"name {at}" for at in range(200)]), 20)) < 8
+
+
+@given(st.lists(st.floats(-100, 100), min_size=1))
+def test_the_darker_the_better(values: list[float]) -> None:
+    for better in ("highest", "lowest"):
+        shown = [RAMP.index(colour) for colour in shades(values, better)]
+        good = [value if better == "highest" else -value for value in values]
+        assert all(
+            (one >= other) or shown[at] <= shown[to] for at, one in enumerate(good) for to, other in enumerate(good)
+        )
+
+
+def test_what_is_far_out_on_the_bad_side_is_not_to_scale() -> None:
+    values = [0.2 + 0.001 * at for at in range(20)]
+    assert visible([*values, 0.0], "highest")[0] > 0.1
+    assert visible([*values, 0.0], "lowest")[0] < 0, "a good one is always in sight"
+    assert visible([*values, 9.0], "highest")[1] > 9
+    assert visible([0.0, 0.2, 0.21], "highest")[0] < 0, "too few to call one far out"
+    dots = [Dot(0, value, MARKS[1]) for value in values] + [Dot(0, 0.1, MARKS[2])] * 20
+    assert visible_dots(dots, "highest")[0] > 0.15, "trials that were stopped do not set the scale"
+    assert visible([0.2], "lowest")[0] < 0.2 < visible([0.2], "lowest")[1]
+
+
+def test_the_best_so_far_never_falls() -> None:
+    assert "the best one" in said_in(FIGURES["progress"]())
+    assert progress_figure([Dot(NAN, 0.1, MARKS[1])], "highest", "time", "NDCG", "") == "", "nothing to draw"
+
+
+def test_a_command_wraps_and_further_rows_are_folded(tmp_path: Path) -> None:
+    report = Report("t")
+    report.table(["a.b", "how"], [["1", Command("x" * 500)]], "c", folded=[["2", Prose("why")], ["3", "–"]])
+    report.write(tmp_path / "report.html")
+    page = (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert f"<code>{'x' * 500}</code>" in page
+    assert "<summary>2 more</summary>" in page
+    assert "a.<wbr>b" in page
+    assert "overflow-wrap: anywhere" in page

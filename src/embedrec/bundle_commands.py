@@ -1,4 +1,7 @@
-"""`scripts/recommend.py` and `scripts/evaluate.py`: ask a bundle, and measure it again from itself alone."""
+"""`scripts/recommend.py`, `evaluate.py` and `serve.py`: ask a bundle, measure it again from itself alone, serve it.
+
+Each takes the folder of a bundle, or the address of a registered one: models:/embedrec@champion, models:/embedrec/3.
+"""
 
 from __future__ import annotations
 
@@ -13,6 +16,9 @@ from typing import Any
 from embedrec.cli import Parser
 from embedrec.errors import ConfigError, DataError, RequestError
 
+REGISTERED = "models:/"
+BUNDLE_HELP = "folder that train.py wrote, or a registered bundle such as models:/embedrec@champion"
+
 
 def recommend(arguments: list[str]) -> None:
     """Print or write recommendations for one customer or for a file of them."""
@@ -20,7 +26,7 @@ def recommend(arguments: list[str]) -> None:
         description="Recommend products from a bundle.",
         epilog="example: python scripts/recommend.py outputs/latest/bundle --customer C0042 -k 10",
     )
-    parser.add_argument("bundle", metavar="BUNDLE", help="folder that train.py wrote")
+    parser.add_argument("bundle", metavar="BUNDLE", help=BUNDLE_HELP)
     who = parser.add_mutually_exclusive_group(required=True)
     who.add_argument("--customer", metavar="ID")
     who.add_argument("--customers", metavar="FILE", help="CSV with a column customer_id; use with --out")
@@ -42,7 +48,7 @@ def recommend(arguments: list[str]) -> None:
 
     from embedrec.serving import Recommender
 
-    shop = Recommender.load(given.bundle)
+    shop = Recommender.load(local_bundle(given.bundle))
     if given.customers is not None:
         _recommend_file(shop, Path(given.customers), Path(given.out), given.k, given.exclude_bought)
         return
@@ -61,13 +67,35 @@ def evaluate(arguments: list[str]) -> None:
         description="Measure an exported bundle again: its weights, its encoder, the tables of DATA.",
         epilog="example: python scripts/evaluate.py outputs/latest/bundle outputs/demo",
     )
-    parser.add_argument("bundle", metavar="BUNDLE", help="folder that train.py wrote")
+    parser.add_argument("bundle", metavar="BUNDLE", help=BUNDLE_HELP)
     parser.add_argument("data", metavar="DATA", help="folder or file with the shop's tables")
     given = parser.parse_args(arguments)
 
     from embedrec.experiment.reevaluation import reevaluate
 
-    print(json.dumps(reevaluate(Path(given.bundle), given.data), allow_nan=False))
+    print(json.dumps(reevaluate(Path(local_bundle(given.bundle)), given.data), allow_nan=False))
+
+
+def serve(arguments: list[str]) -> int:
+    """Serve the page and the API of a bundle until interrupted; return the exit code."""
+    from embedrec.app.command import main
+
+    return main([local_bundle(one) for one in arguments])
+
+
+def local_bundle(given: str) -> str:
+    """Return the folder of a registered bundle, anything else as it is.
+
+    The registry is that of MLFLOW_TRACKING_URI, or of outputs/mlflow.db.
+
+    Raises:
+        ConfigError: there is no such model, alias or version.
+    """
+    if not given.startswith(REGISTERED):
+        return given
+    from embedrec.tracking.registry import fetch_bundle  # MLflow, which serving a folder does not need
+
+    return str(fetch_bundle(given))
 
 
 def _recommend_file(shop: Any, source: Path, target: Path, k: int, exclude_bought: bool) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,8 @@ def _task(composed: Any) -> None:
 
     from embedrec.experiment.comparison_config import parse_comparison
     from embedrec.experiment.folders import new_run_folder
+    from embedrec.search.settings import GROUP
+    from embedrec.search.tuning import tuner_of
 
     quiet()
     plain = plain_settings(composed)
@@ -33,24 +36,28 @@ def _task(composed: Any) -> None:
         plain = saved_settings(folder)
         if "settings" not in plain:
             raise ConfigError(f"resume={folder}: a single run lies there; continue it with train.py")
-        _compare(parse_comparison(plain), plain, folder)
+        comparison = parse_comparison(plain)
+        _compare(comparison, tuner_of(comparison), plain, folder)
         return
     comparison = parse_comparison(plain)
+    tuner = tuner_of(comparison)
+    if tuner is None:
+        plain = {key: value for key, value in plain.items() if key != GROUP}  # it changes nothing
     folder = new_run_folder(Path(comparison.base.outputs), comparison.base.name or "compare", datetime.now())
     try:
-        _compare(comparison, plain, folder)
+        _compare(comparison, tuner, plain, folder)
     except EmbedrecError:
         if not any(folder.iterdir()):  # refused before anything was written
             folder.rmdir()
         raise
 
 
-def _compare(comparison: Any, plain: dict[str, Any], folder: Path) -> None:
+def _compare(comparison: Any, tuner: Any, plain: dict[str, Any], folder: Path) -> None:
     from embedrec.experiment.comparison import compare
     from embedrec.experiment.leaderboard import print_leaderboard
 
     try:
-        result = compare(comparison, plain, folder)
+        result = compare(comparison, plain, folder, tuner, say=partial(print, flush=True))
     except KeyboardInterrupt:
         print(f"stopped; continue with: python scripts/compare.py resume={folder}")
         raise

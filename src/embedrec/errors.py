@@ -16,6 +16,7 @@ as it is and end with exit code 2.
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterable
 
 
@@ -64,7 +65,22 @@ def nearest(name: str, known: Iterable[str]) -> str:
     return f", did you mean {match[0]!r}?" if match else ""
 
 
+# A password may itself hold "@" or "/"; so everything up to the last "@" goes. A path (sqlite:////home/a@b) has none.
+_CREDENTIALS = re.compile(r"(?<=://)(?!/)[^\s'\"]*@")
+_SECRET = re.compile(r"(?i)([?&][^=&\s]*(?:password|passwd|token|secret|key)[^=&\s]*=)[^&\s'\"]+")
+
+
+def masked(text: str) -> str:
+    """Hide the credentials of every URI in a text.
+
+    >>> masked("http://user:word@host:5000/?access_token=a1 is down")
+    'http://***@host:5000/?access_token=*** is down'
+    """
+    return _SECRET.sub(r"\1***", _CREDENTIALS.sub("***@", text))
+
+
 def quoted(text: object, limit: int = 60) -> str:
-    """Show a foreign value on one line: escaped, quoted, and cut at `limit` characters."""
-    shown = ascii(str(text)) if not str(text).isprintable() else repr(str(text))
+    """Show a foreign value on one line: escaped, quoted, without credentials, and cut at `limit` characters."""
+    plain = masked(str(text))
+    shown = repr(plain) if plain.isprintable() else ascii(plain)
     return shown if len(shown) <= limit else shown[: limit - 2] + "…" + shown[-1]

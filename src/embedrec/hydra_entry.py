@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NoReturn
 
-from embedrec.errors import ConfigError, nearest, quoted
+from embedrec.errors import ConfigError, masked, nearest, quoted
 
 Task = Callable[[Any], Any]
 
@@ -126,4 +126,4 @@ def explain(error: Exception) -> str:
         return (
             f"{quoted(given.group(1) or given.group(2))} is not of the form key=value; quote values with special signs"
         )
-    return " ".join(text.split())[:300]
+    return masked(" ".join(text.split()))[:300]

@@ -260,6 +260,177 @@ def test_windows_need_dates(demo_tables: Path, tmp_path: Path) -> None:
         compare_here(demo_tables, tmp_path, "models=popularity", "windows=2", "split.protocol=random", UNTRACKED)
 
 
+# Tuning
+
+
+TUNED = ("models=[popularity,popularity_recent,svd,mf_bpr]", "tune=3", UNTRACKED)
+
+
+@pytest.fixture(scope="module")
+def tuned_folder(demo_tables: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A comparison of four models, three of which can be tuned, with a bundle of a tuned one."""
+    return compare_here(demo_tables, tmp_path_factory.mktemp("tuned"), *TUNED, "export=popularity_recent")
+
+
+@pytest.fixture(scope="module")
+def tuned_metrics(tuned_folder: Path) -> dict[str, Any]:
+    return read_json(tuned_folder / "metrics.json")  # type: ignore[no-any-return]
+
+
+def figures(entry: dict[str, Any], split: str = "test") -> dict[str, Any]:
+    return {view: entry[split][view]["ndcg@10"] for view in ("all", "new")}
+
+
+def test_every_model_with_settings_has_as_many_trials(tuned_folder: Path, tuned_metrics: dict[str, Any]) -> None:
+    models = tuned_metrics["models"]
+    assert tuned_metrics["tune"] == 3
+    assert {name: one["tuned"]["trials"] for name, one in models.items() if "tuned" in one} == {
+        "popularity_recent": 3,
+        "svd": 3,
+        "mf_bpr": 3,
+    }
+    for name, one in models.items():
+        if name == "popularity":
+            continue
+        tuned = one["tuned"]
+        trials = read_json(tuned_folder / "tuning" / name / "trials.json")
+        assert trials[0]["settings"] == tuned["default"]["settings"]
+        assert tuned["default"]["valid"] == trials[0]["score"]
+        assert tuned["valid"] == max(trial["score"] for trial in trials) >= tuned["default"]["valid"]
+        assert tuned["valid"] == one["valid"]["all"]["ndcg@10"]["value"], "what was chosen is what is shown"
+        assert not list((tuned_folder / "tuning" / name).glob("[0-9]*/checkpoints")), "trials leave no weights"
+    assert any(
+        one["tuned"]["settings"] != one["tuned"]["default"]["settings"] for one in models.values() if "tuned" in one
+    )
+
+
+def test_both_settings_are_measured_as_if_they_alone_had_been_asked_for(
+    demo_tables: Path, tmp_path: Path, tuned_metrics: dict[str, Any]
+) -> None:
+    """Tuned and default figures are those of comparisons without tuning: no test figure depends on the search."""
+    models = tuned_metrics["models"]
+    plain = read_json(compare_here(demo_tables, tmp_path / "a", TUNED[0], UNTRACKED) / "metrics.json")
+    for name in ("popularity_recent", "svd", "mf_bpr"):
+        assert figures(models[name]["tuned"]["default"]) == figures(plain["models"][name])
+    assert figures(models["popularity"]) == figures(plain["models"]["popularity"])
+    chosen = [
+        f"settings.{name}.{key.removeprefix('model.')}={value}"
+        for name in ("popularity_recent", "svd")
+        for key, value in models[name]["tuned"]["settings"].items()
+    ]
+    other = read_json(compare_here(demo_tables, tmp_path / "b", TUNED[0], UNTRACKED, *chosen) / "metrics.json")
+    for name in ("popularity_recent", "svd"):
+        assert figures(other["models"][name]) == figures(models[name])
+
+
+def test_the_gain_is_that_of_the_figures(tuned_metrics: dict[str, Any]) -> None:
+    for one in tuned_metrics["models"].values():
+        for view, gain in one.get("tuned", {}).get("gain_ndcg@10", {}).items():
+            ours, before = (part["test"][view]["ndcg@10"]["value"] for part in (one, one["tuned"]["default"]))
+            assert gain["difference"] == pytest.approx(ours - before, abs=1e-9)
+
+
+def test_tuned_and_default_stand_side_by_side(tuned_folder: Path, tuned_metrics: dict[str, Any]) -> None:
+    with (tuned_folder / "leaderboard.csv").open(encoding="utf-8", newline="") as file:
+        rows = {row["model"]: row for row in csv.DictReader(file)}
+    for name, row in rows.items():
+        tuned = tuned_metrics["models"][name].get("tuned")
+        if tuned is None:
+            assert row["trials"] == row["settings"] == row["default_ndcg@10_all"] == ""
+            continue
+        assert row["trials"] == "3"
+        assert dict(one.split("=") for one in row["settings"].split()).keys() == tuned["settings"].keys()
+        before = tuned["default"]["test"]["all"]["ndcg@10"]["value"]
+        assert float(row["default_ndcg@10_all"]) == pytest.approx(before, rel=1e-5)
+    page = (tuned_folder / "report.html").read_text(encoding="utf-8")
+    assert "What did tuning change?" in page
+    assert "the test had no say in the choice" in page
+    assert "Nothing to tune, measured as they are: popularity." in page
+
+
+def test_the_bundle_is_of_the_tuned_settings(tuned_folder: Path, tuned_metrics: dict[str, Any]) -> None:
+    manifest = read_json(tuned_folder / "bundle" / "manifest.json")
+    days = tuned_metrics["models"]["popularity_recent"]["tuned"]["settings"]["model.days"]
+    assert manifest["model"]["days"] == days
+
+
+@pytest.mark.parametrize("at", [1, 3, 5, 6])
+def test_a_killed_tuning_goes_on_where_it_stood(
+    demo_tables: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, at: int
+) -> None:
+    """Killed in the first trial, in the last, between trials and the test, and in another model."""
+    few = ("models=[popularity_recent,svd]", "tune=3", UNTRACKED)
+    with monkeypatch.context() as patch:
+        whole_seen = counting(patch)
+        whole = compare_here(demo_tables, tmp_path / "whole", *few)
+    with monkeypatch.context() as patch, pytest.raises(Killed):
+        counting(patch, at, Killed())
+        compare_here(demo_tables, tmp_path / "killed", *few)
+    (stopped,) = (tmp_path / "killed").glob("runs/*/*")
+    seen = counting(monkeypatch)
+    said(f"resume={stopped}")
+    assert seen == whole_seen[at:], "what was measured is not measured again"
+    one, other = (untimed(read_json(place / "metrics.json")) for place in (whole, stopped))
+    assert one == other
+    settled = [
+        [trial["settings"] for trial in read_json(place / "tuning/svd/trials.json")] for place in (whole, stopped)
+    ]
+    assert settled[0] == settled[1]
+
+
+def untimed(content: Any) -> Any:
+    """metrics.json without what may differ between two equal comparisons, on every level."""
+    if isinstance(content, dict):
+        return {key: untimed(one) for key, one in content.items() if key not in ("fit_seconds", "peak_mb", "run_id")}
+    return content
+
+
+def test_where_every_trial_fails_the_default_is_measured(
+    demo_tables: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    measure: Measure = Runner.measure
+
+    def fragile(self: Runner, config: RunConfig, *arguments: Any, test: bool, **named: Any) -> Any:
+        if not test and config.model.name == "svd":
+            raise ZeroDivisionError("of all things")
+        return measure(self, config, *arguments, test=test, **named)
+
+    monkeypatch.setattr(comparison.Runner, "measure", fragile)
+    folder = compare_here(demo_tables, tmp_path, "models=[popularity_recent,svd]", "tune=2", UNTRACKED)
+    entry = read_json(folder / "metrics.json")["models"]["svd"]
+    assert entry["test"]["all"]["ndcg@10"]["value"] > 0
+    assert entry["tuned"]["failed"] == entry["tuned"]["trials"] == 2
+    assert entry["tuned"]["reason"] == "ZeroDivisionError: of all things (see tuning/svd/0/error.txt)"
+    assert entry["tuned"]["settings"] == entry["tuned"]["default"]["settings"] == {"model.dim": 64}
+    assert "every trial failed, so its default settings stay" in (folder / "report.html").read_text(encoding="utf-8")
+
+
+def test_each_window_is_tuned_on_what_was_known_by_then(demo_tables: Path, tmp_path: Path) -> None:
+    folder = compare_here(
+        demo_tables, tmp_path, "models=[popularity,popularity_recent]", "windows=2", "tune=2", UNTRACKED
+    )
+    places = ("tuning", "windows/1/tuning")
+    late, early = (read_json(folder / place / "popularity_recent" / "trials.json") for place in places)
+    assert [len(late), len(early)] == [2, 2]
+    assert late[0]["settings"] == early[0]["settings"]
+    assert late[0]["score"] != early[0]["score"], "another validation period"
+    assert not (folder / "windows/1/tuning/popularity_recent/default").exists()
+
+
+def test_seeds_share_the_settings_of_the_first(demo_tables: Path, tmp_path: Path) -> None:
+    folder = compare_here(demo_tables, tmp_path, "models=[popularity,mf_bpr]", "seeds=2", "tune=2", UNTRACKED)
+    entry = read_json(folder / "metrics.json")["models"]["mf_bpr"]
+    assert len(entry["seeds_ndcg@10"]["all"]) == 2
+    if entry["tuned"]["settings"] != entry["tuned"]["default"]["settings"]:
+        assert {one.name for one in (folder / "tuning/mf_bpr").glob("default*")} == {"default-seed0", "default-seed1"}
+
+
+def test_without_tuning_nothing_of_a_search_is_kept(folder: Path, metrics: dict[str, Any]) -> None:
+    assert "tune" not in metrics
+    assert not (folder / "tuning").exists()
+    assert "hparams_search" not in (folder / ".hydra" / "config.yaml").read_text(encoding="utf-8")
+
+
 # Settings
 
 
@@ -290,6 +461,7 @@ REFUSED = {
     "seeds='0'": {"seeds": 0},
     "settings.mf_bpr.dim='-1'": {"settings": {"mf_bpr": {"name": "mf_bpr", "dim": -1}}},
     "windows='x'": {"windows": "x"},
+    "tune='-1'": {"tune": -1},
 }
 
 

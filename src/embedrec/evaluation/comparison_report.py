@@ -12,6 +12,7 @@ from pathlib import Path
 from embedrec.evaluation import words
 from embedrec.evaluation.intervals import LEVEL
 from embedrec.evaluation.model_page import COVERAGE, HITS, LEADING, NDCG, Json, K, ModelPage, hits_tile
+from embedrec.evaluation.tuning_section import add_tuning
 from embedrec.evaluation.verdict import MIN_CUSTOMERS, RANDOM, Verdict
 from embedrec.report import (
     Cell,
@@ -48,6 +49,7 @@ def write_comparison_report(
     page.opening()
     page.quality()
     page.price()
+    add_tuning(page)
     page.customers_and_products()
     page.trust()
     page.leaderboard()

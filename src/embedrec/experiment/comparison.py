@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import traceback
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -31,15 +31,16 @@ from embedrec.experiment.documents import NAMES, metrics_json
 from embedrec.experiment.export import export
 from embedrec.experiment.folders import write_json, write_text
 from embedrec.experiment.leaderboard import write_leaderboard_csv
-from embedrec.experiment.outcome import ModelOutcome, mean_of_seeds
+from embedrec.experiment.outcome import ModelOutcome
 from embedrec.experiment.recording import Say, begin, closing, record, record_settings, tracker_of
 from embedrec.experiment.runner import Runner
 from embedrec.experiment.shop import Shop, open_shop
+from embedrec.experiment.tuned import Tune, Tuned, means_of_seeds, tuned_entries
 from embedrec.models import IalsConfig, LearnedConfig
 from embedrec.splits import day, rolling
 from embedrec.tracking import Tracker
 
-MODELS = "models"  # folder of the outcomes
+MODELS, TUNING = "models", "tuning"  # folders of the outcomes, and of what they were chosen from
 Drawn = LearnedConfig | IalsConfig  # models that begin at random
 ERROR = "error.txt"
 
@@ -61,34 +62,62 @@ class _Step:
     run: RunConfig
     folder: Path
     main: bool
-    """On the last window, whose figures are the comparison's own; earlier ones are for the backtest."""
+    """Whether its figures are the comparison's own: not of earlier windows, nor of settings that were not chosen."""
+
+
+@dataclass(frozen=True)
+class _Window:
+    """One test window and what it has brought."""
+
+    board: Board
+    defaults: Board
+    """With default settings, where tuning chose others; for the last window only."""
+    tuned: dict[str, Tuned] = field(default_factory=dict)
+    """By model; one without has nothing to tune."""
+
+
+@dataclass(frozen=True)
+class _Work:
+    """What measuring takes, whatever the window."""
+
+    comparison: Comparison
+    folder: Path
+    tune: Tune | None
+    parent: Tracker | None
+    progress: bool
+    say: Say
 
 
 def compare(
-    comparison: Comparison, settings: dict[str, Any], folder: Path, *, progress: bool = True, say: Say = print
+    comparison: Comparison,
+    settings: dict[str, Any],
+    folder: Path,
+    tune: Tune | None = None,
+    *,
+    progress: bool = True,
+    say: Say = print,
 ) -> ComparisonResult:
     """Measure all models in a folder that exists; what an earlier, killed call left there is not measured again.
 
-    `settings` are the plain settings to keep for a resume.
+    `settings` are the plain settings to keep for a resume, `tune` searches those of a model where `tune=N` asks for it.
 
     Raises:
         DataError: the tables cannot be used.
         ConfigError: a setting does not fit the data, or the folder cannot be written.
         TrainingError: no model could be measured.
     """
+    assert bool(comparison.config.tune) == (tune is not None), "tune=N wants somebody to tune"
     base = comparison.base
     say(f"Reading {base.data.name} …")
     shop = open_shop(base.data, base.split)
-    windows = _windows(comparison, shop)
+    shops = _windows(comparison, shop)
     begin(folder, settings, shop, say)
     tracker = tracker_of(base, folder)
     with closing(tracker):
         record_settings(tracker, settings, base.data.name, shop)
-        boards = [
-            _measure_window(comparison, window, folder, place, tracker, progress, say)
-            for place, window in enumerate(windows)
-        ]
-        return _conclude(comparison, boards, folder, tracker, say)
+        work = _Work(comparison, folder, tune, tracker, progress, say)
+        windows = [_measure_window(work, shop, place) for place, shop in enumerate(shops)]
+        return _conclude(comparison, windows, folder, tracker, say)
 
 
 def _windows(comparison: Comparison, shop: Shop) -> list[Shop]:
@@ -102,44 +131,58 @@ def _windows(comparison: Comparison, shop: Shop) -> list[Shop]:
     return [replace(shop, split=split) for split in splits]
 
 
-def _measure_window(
-    comparison: Comparison, shop: Shop, folder: Path, place: int, parent: Tracker | None, progress: bool, say: Say
-) -> Board:
-    """Measure every model on one window, or read what was measured before."""
-    board = Board(Runner(shop, progress))
-    steps = list(_steps(comparison, folder, place))
-    for number, step in enumerate(steps, 1):
-        if step.name in board.errors or step.name in board.left_out:
-            continue  # another seed of a model that cannot be measured
-        known = ModelOutcome.load(step.folder)
-        label = f"[{number}/{len(steps)}] {step.name}" + (f", seed {step.run.seed}" if step.run.seed else "")
-        window = "" if step.main else f", window from {day(shop.split.test_from)[:10]}"
-        if known is None:
-            say(f"{label}{window} …")
-            known = _measure(step, board, parent)
-        if known is not None:
-            if step.name != comparison.config.export or not step.main:
-                known.scorer = None  # only what is exported is needed again; the others may be large
-            board.outcomes.setdefault(step.name, []).append(known)
-            board.folders.setdefault(step.name, step.folder)
-            say(f"{label}{window}: {_headline(known)}")
-        elif step.name in board.left_out:
-            say(f"{label}: left out; {board.left_out[step.name]}")
-        else:
-            say(f"{label}: failed; {board.errors[step.name]}")
-    return board
+def _measure_window(work: _Work, shop: Shop, place: int) -> _Window:
+    """Measure every model on one window, or read what was measured before; settings are tuned on each window anew."""
+    runner, config, runs = Runner(shop, work.progress), work.comparison.config, work.comparison.runs
+    window = _Window(Board(runner), Board(runner))
+    main, root = place == 0, work.folder if place == 0 else work.folder / "windows" / str(place)
+    since = "" if main else f", window from {day(shop.split.test_from)[:10]}"
+    for number, (name, default) in enumerate(runs.items(), 1):
+        label, run = f"[{number}/{len(runs)}] {name}{since}", default
+        if work.tune and (tuned := work.tune(default, runner, root / TUNING / name, _saying(work.say, label))):
+            window.tuned[name], run = tuned, tuned.run
+        seeds = config.seeds if main and isinstance(run.model, Drawn) else 1
+        for step in _steps(name, run, seeds, root / MODELS / name if main else root / name, main):
+            _take(step, window.board, label, work)
+        if main and run != default:
+            for step in _steps(name, default, seeds, root / TUNING / name / "default", False):
+                _take(step, window.defaults, f"{label}, default settings", work)
+    return window
 
 
-def _steps(comparison: Comparison, folder: Path, place: int) -> Iterator[_Step]:
-    """Models in their order; those with a random start once for each seed, on earlier windows with the first only."""
-    root = folder / MODELS if place == 0 else folder / "windows" / str(place)
-    for name, run in comparison.runs.items():
-        seeds = comparison.config.seeds if isinstance(run.model, Drawn) and place == 0 else 1
-        for extra in range(seeds):
-            seeded = run.model_copy(update={"seed": run.seed + extra})
-            if isinstance(run.model, IalsConfig):
-                seeded = seeded.model_copy(update={"model": run.model.model_copy(update={"seed": seeded.seed})})
-            yield _Step(name, seeded, root / (name if seeds == 1 else f"{name}-seed{seeded.seed}"), place == 0)
+def _saying(say: Say, label: str) -> Say:
+    return lambda text: say(f"{label}, {text}")
+
+
+def _steps(name: str, run: RunConfig, seeds: int, folder: Path, main: bool) -> Iterator[_Step]:
+    """Yield one step for each seed; where there are several, each has a folder of its own beside `folder`."""
+    for extra in range(seeds):
+        seeded = run.model_copy(update={"seed": run.seed + extra})
+        if isinstance(run.model, IalsConfig):
+            seeded = seeded.model_copy(update={"model": run.model.model_copy(update={"seed": seeded.seed})})
+        place = folder if seeds == 1 else folder.with_name(f"{folder.name}-seed{seeded.seed}")
+        yield _Step(name, seeded, place, main)
+
+
+def _take(step: _Step, board: Board, label: str, work: _Work) -> None:
+    """Put on the board what a step brings, or brought before."""
+    if step.name in board.errors or step.name in board.left_out:
+        return  # another seed of a model that cannot be measured
+    known = ModelOutcome.load(step.folder)
+    label += f", seed {step.run.seed}" if step.run.seed else ""
+    if known is None:
+        work.say(f"{label} …")
+        known = _measure(step, board, work.parent)
+    if known is not None:
+        if step.name != work.comparison.config.export or not step.main:
+            known.scorer = None  # only what is exported is needed again; the others may be large
+        board.outcomes.setdefault(step.name, []).append(known)
+        board.folders.setdefault(step.name, step.folder)
+        work.say(f"{label}: {_headline(known)}")
+    elif step.name in board.left_out:
+        work.say(f"{label}: left out; {board.left_out[step.name]}")
+    else:
+        work.say(f"{label}: failed; {board.errors[step.name]}")
 
 
 def _measure(step: _Step, board: Board, parent: Tracker | None) -> ModelOutcome | None:
@@ -194,27 +237,31 @@ def _headline(outcome: ModelOutcome) -> str:
 
 
 def _conclude(
-    comparison: Comparison, boards: list[Board], folder: Path, tracker: Tracker | None, say: Say
+    comparison: Comparison, windows: list[_Window], folder: Path, tracker: Tracker | None, say: Say
 ) -> ComparisonResult:
     """Judge, write what a comparison leaves, and export where asked."""
-    base, board = comparison.base, boards[0]
+    base, window = comparison.base, windows[0]
+    board = window.board
     if not board.outcomes:
         reasons = {**board.left_out, **board.errors}
         raise TrainingError(
             "no model could be measured: " + "; ".join(f"{name}: {why}" for name, why in reasons.items())
         )
     runner = board.runner
-    n_valid, n_test = runner.candidates(runner.before_valid), runner.candidates(runner.before_test)
-    joined = [mean_of_seeds(seeds, n_valid, n_test, base.seed) for seeds in board.outcomes.values()]
+    joined = means_of_seeds(board, base.seed)
     judged = judge_comparison(board, base.seed)
-    metrics = metrics_json(base, runner, joined, judged, tracker.run_id if tracker else None)
+    metrics = metrics_json(base, runner, list(joined.values()), judged, tracker.run_id if tracker else None)
     metrics["models"] |= {name: {"error": why} for name, why in board.errors.items()}
     metrics |= {"seeds": comparison.config.seeds, "left_out": board.left_out}
+    if comparison.config.tune:
+        metrics["tune"] = comparison.config.tune
+        for name, entry in tuned_entries(window.tuned, board, window.defaults, base.seed).items():
+            metrics["models"][name]["tuned"] = entry
     if rival := best_simple(board):
         metrics["significance"] = significance(board, rival, base.seed)
-    if len(boards) > 1:
-        metrics["backtest"] = backtest(boards)
-    if any(one.ratings for one in joined):
+    if len(windows) > 1:
+        metrics["backtest"] = backtest([one.board for one in windows])
+    if any(one.ratings for one in joined.values()):
         metrics["ratings_reference"] = rating_reference(runner, base.seed)
     write_json(folder / "metrics.json", metrics)
     accounts, warnings = runner.shop.tables.accounts, runner.shop.tables.warnings
@@ -223,11 +270,12 @@ def _conclude(
     )
     write_leaderboard_csv(folder / "leaderboard.csv", metrics)
     bundle = None
-    if name := comparison.config.export:
+    if exported := comparison.config.export:
         bundle = folder / "bundle"
-        say(f"Exporting {name} …")
-        _export(comparison.runs[name], board, bundle, judged, metrics)
-    record(tracker, folder, joined)
+        say(f"Exporting {exported} …")
+        tuned = window.tuned.get(exported)
+        _export(tuned.run if tuned else comparison.runs[exported], board, bundle, judged, metrics)
+    record(tracker, folder, joined.values())
     return ComparisonResult(folder, metrics, bundle)
 
 

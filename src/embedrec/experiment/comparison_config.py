@@ -23,6 +23,10 @@ class ComparisonConfig(BaseModel):
     """How often each learned model is trained: with seed, seed + 1, …"""
     windows: int = Field(1, ge=1, le=50, strict=True)
     """Test windows of a backtest, one before the other; 1 is the test window alone."""
+    tune: int = Field(0, ge=0, le=10_000, strict=True)
+    """Validation trials to choose each model's settings by; 0 leaves them as they are."""
+    hparams_search: dict[str, Any] | None = None
+    """Where to look for better settings; read by the search alone."""
     export: str | None = None
     """The model to make a bundle of."""
     settings: dict[str, dict[str, Any]]

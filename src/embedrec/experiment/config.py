@@ -11,7 +11,7 @@ from embedrec.errors import ConfigError, nearest, quoted
 from embedrec.models import LearnedConfig, ModelConfig, Recipe
 from embedrec.splits import SplitConfig
 from embedrec.tables import DataConfig
-from embedrec.tracking import TrackingConfig
+from embedrec.tracking import TrackingConfig, refuse_password
 from embedrec.training import LossConfig, SoftmaxConfig, TrainerConfig
 
 
@@ -45,6 +45,9 @@ def parse_config(plain: dict[str, Any]) -> RunConfig:
         ConfigError: names the first field at fault, what was wanted, and what came.
     """
     plain = _settled(plain)
+    tracking = plain.get("tracking")
+    if isinstance(tracking, dict):
+        refuse_password("tracking.uri", str(tracking.get("uri")))
     try:
         return RunConfig.model_validate(plain)
     except ValidationError as error:

@@ -32,6 +32,8 @@ def print_leaderboard(metrics: Json) -> None:
     console.print(_ranking(metrics, order))
     if ratings := {model: metrics["models"][model]["ratings"] for model in order if _has(metrics, model, "ratings")}:
         console.print(_ratings({**ratings, **metrics.get("ratings_reference", {})}))
+    if tuned := [model for model in order if _has(metrics, model, "tuned")]:
+        console.print(_tuned(metrics, tuned))
     for model, reason in _reasons(metrics):
         print(f"{model}: {reason}")
     for view, best in (metrics.get("oracle") or {}).get(NDCG, {}).items():
@@ -76,7 +78,22 @@ def _csv_row(metrics: Json, model: str) -> Iterator[tuple[str, Any]]:
         tested = tests.get(NDCG, {}).get(view, {}).get(model, {})
         yield f"difference_{view}", tested.get("difference")
         yield f"holm_p_{view}", tested.get("holm_bootstrap")
+    if metrics.get("tune"):
+        yield from _csv_tuned(entry.get("tuned") or {})
     yield "error", entry.get("error")
+
+
+def _csv_tuned(tuned: Json) -> Iterator[tuple[str, Any]]:
+    """Beside the figures of the tuned settings: how they were chosen, and the figures of the default ones."""
+    default: Json = tuned.get("default", {})
+    yield "trials", tuned.get("trials")
+    yield "objective", tuned.get("objective")
+    for prefix, one in (("", tuned), ("default_", default)):
+        yield f"{prefix}settings", " ".join(f"{key}={value}" for key, value in one.get("settings", {}).items())
+        yield f"{prefix}valid", one.get("valid")
+    for view in VIEWS:
+        yield f"default_{NDCG}_{view}", default.get("test", {}).get(view, {}).get(NDCG, {}).get("value")
+    yield "default_rmse", default.get("ratings", {}).get("rmse", {}).get("value")
 
 
 def _ranking(metrics: Json, order: list[str]) -> Table:
@@ -105,6 +122,23 @@ def _ratings(errors: Json) -> Table:
     columns = [_column([errors[model].get(name, {}) for model in order]) for name in ERRORS]
     for row in zip(order, *columns, strict=True):
         table.add_row(*row)
+    return table
+
+
+def _tuned(metrics: Json, models: list[str]) -> Table:
+    """Tuned settings beside the default ones, which were chosen between on validation."""
+    table = _table("Tuned on validation; NDCG@10 on the test, default → tuned")
+    for header in ("trials", *VIEWS):
+        table.add_column(header, justify="right", no_wrap=True)
+    for model in models:
+        tuned: Json = metrics["models"][model]["tuned"]
+        pairs = [
+            (tuned["default"].get("test", {}).get(view, {}).get(NDCG, {}), _figure(metrics, model, view, NDCG))
+            for view in VIEWS
+        ]
+        decimals = [decimals_for([number(one) for one in pair]) for pair in pairs]
+        shown = [" → ".join(fixed(number(one), n) for one in pair) for pair, n in zip(pairs, decimals, strict=True)]
+        table.add_row(model, f"{tuned['trials']}", *shown)
     return table
 
 

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import signal
+import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from omegaconf import OmegaConf
 
 from embedrec.errors import ConfigError
@@ -17,12 +20,14 @@ from embedrec.experiment.documents import data_report
 from embedrec.experiment.folders import write_json, write_text
 from embedrec.experiment.outcome import ModelOutcome
 from embedrec.experiment.shop import Shop
+from embedrec.splits import day
 from embedrec.tracking import Tracker
 
 DATA_REPORT = "data_report.json"
 RUN_ID = "run.json"  # which MLflow run a folder belongs to, for a resume
 ATTACHED = ("report.html", "metrics.json", "leaderboard.csv", DATA_REPORT, ".hydra", "bundle")
 NOT_SENT = ("outputs", "resume", "tracking")  # where a run lies is no part of what it is
+DIGEST = 36  # signs that MLflow keeps of a fingerprint
 Say = Callable[[str], None]
 
 
@@ -53,17 +58,16 @@ def tracker_of(config: RunConfig, folder: Path, name: str | None = None) -> Trac
         return None
     state = folder / RUN_ID
     known = json.loads(state.read_text(encoding="utf-8")).get("run_id") if state.exists() else None
-    tracker = Tracker(config.tracking, Path(config.outputs), name or config.name or folder.name, known)
-    write_json(state, {"run_id": tracker.run_id})
-    return tracker
+    return Tracker(config.tracking, Path(config.outputs), name or config.name or folder.name, known, folder=folder)
 
 
 @contextmanager
 def closing(tracker: Tracker | None) -> Iterator[None]:
-    """Close the MLflow run with how the work inside ended."""
+    """Close the MLflow run with how the work inside ended; a request to end (SIGTERM) counts like Ctrl-C."""
     status = "FAILED"
     try:
-        yield
+        with _terminable():
+            yield
         status = "FINISHED"
     except KeyboardInterrupt:
         status = "KILLED"
@@ -78,6 +82,7 @@ def record_settings(tracker: Tracker | None, settings: Mapping[str, Any], data: 
     if tracker:
         tags = {"data.fingerprint": shop.tables.fingerprint, "data.name": data}
         tracker.parameters({key: value for key, value in settings.items() if key not in NOT_SENT}, tags)
+        tracker.inputs(_datasets(data, shop))
 
 
 def record(tracker: Tracker | None, folder: Path, outcomes: Iterable[ModelOutcome]) -> None:
@@ -96,6 +101,50 @@ def record(tracker: Tracker | None, folder: Path, outcomes: Iterable[ModelOutcom
                 figures[f"test/{name}/{one.name}"] = float(entry["value"])
     tracker.metrics(figures)
     tracker.artifacts(*(folder / name for name in ATTACHED))
+
+
+def _datasets(data: str, shop: Shop) -> list[dict[str, str]]:
+    """Describe what the split makes of the data: counts of each window, and no row of it."""
+    history, split = shop.history, shop.split
+    edges = [("train", split.start, split.valid_from), ("validation", split.valid_from, split.test_from)]
+    described = []
+    for context, start, end in [*edges, ("test", split.test_from, split.end)]:
+        inside = (history.times >= start) & (history.times < end)
+        profile = {
+            "purchases": int(inside.sum()),
+            "customers": len(np.unique(history.users[inside])),
+            "products": len(np.unique(history.items[inside])),
+            "protocol": split.protocol,
+        }
+        dates = {"from": day(start), "until": day(end - 1)} if split.dated else {}
+        described.append(
+            {
+                "name": f"{data} {context}",  # a run takes a dataset of one name and digest only once
+                "digest": shop.tables.fingerprint[:DIGEST],
+                "source_type": "local",
+                "source": json.dumps({"tables": [account.file for account in shop.tables.accounts]}),
+                "profile": json.dumps(profile | dates),
+                "context": context,
+            }
+        )
+    return described
+
+
+@contextmanager
+def _terminable() -> Iterator[None]:
+    """Let SIGTERM end the work like Ctrl-C, so that what is open is closed; only a main thread may."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _say_shop(shop: Shop, say: Say) -> None:

@@ -48,7 +48,9 @@ def run(config: RunConfig, folder: Path, *, progress: bool = True, say: Say = pr
         return _measure(config, shop, folder, tracker, progress, say)
 
 
-def run_trial(config: RunConfig, folder: Path, shop: Shop, report: Report, progress: bool = True) -> ModelOutcome | None:
+def run_trial(
+    config: RunConfig, folder: Path, shop: Shop, report: Report, progress: bool = True
+) -> ModelOutcome | None:
     """Measure one trial of a search on validation only: no rivals, no test, no bundle.
 
     None where a learned model has nothing to learn from.
@@ -97,11 +99,13 @@ def _measure(
     metrics = metrics_json(config, runner, outcomes, judged, run_id) | {"paired": paired(outcomes, config.seed)}
     trusted = None if shop.too_little and isinstance(config.model, LearnedConfig) else asked
     bundle = folder / "bundle"
-    export(bundle, config, runner, trusted, judged, metrics)
+    manifest = export(bundle, config, runner, trusted, judged, metrics)
     write_report(folder / "report.html", config, runner, outcomes, judged, metrics)
     write_json(folder / "metrics.json", metrics)
     point_latest(Path(config.outputs), folder)
     record(tracker, folder, outcomes)
+    if tracker:
+        tracker.model(bundle, manifest.id)
     return RunResult(folder, bundle, judged.sentence, asked.score if asked else None, metrics)
 
 

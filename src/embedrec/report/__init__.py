@@ -16,7 +16,7 @@ from embedrec.report.cells import (
 )
 from embedrec.report.curves import curve_figure, line_figure, reliability_figure, steps_figure
 from embedrec.report.drawing import colours, leading_colours
-from embedrec.report.marks import BEST, RAMP, STOPPED, Better, Dot, Mark, shades, visible
+from embedrec.report.marks import BEST, RAMP, STOPPED, Better, Dot, Mark, shades, visible_dots
 from embedrec.report.page import Cell, Command, Prose, Report, TableCell
 from embedrec.report.parallel import Line, parallel_figure, parallel_height
 from embedrec.report.scales import Scale, Value, as_number, scale_of, written
@@ -71,6 +71,6 @@ __all__ = [
     "slices_height",
     "steps_figure",
     "trial_curves_figure",
-    "visible",
+    "visible_dots",
     "written",
 ]

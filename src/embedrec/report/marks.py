@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
-from embedrec.report.drawing import BACKGROUND, INK, LEADING
+from embedrec.report.drawing import INK, LEADING
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 Better = Literal["highest", "lowest"]
 RAMP = ("#BDD7EC", "#8FBCDD", "#5B9BCB", "#2A74B2", "#08458A")
 BEST = LEADING[1]
-STOPPED = BACKGROUND
+STOPPED = "#868E96"
 _FAR_OUT = 3.0
 """Tukey's fence for values that are far out, in interquartile ranges (Exploratory Data Analysis, 1977, 2C)."""
 
@@ -44,11 +44,14 @@ def shades(values: Sequence[float], better: Better) -> list[str]:
     return [RAMP[min(len(RAMP) - 1, int(rank[value] * len(RAMP)))] for value in values]
 
 
-def visible(values: Sequence[float], better: Better) -> tuple[float, float]:
-    """Return the range of values worth drawing to scale: without those far out on the bad side."""
+def visible(values: Sequence[float], better: Better, usual: Sequence[float] = ()) -> tuple[float, float]:
+    """Return the range of values worth drawing to scale: without those far out on the bad side.
+
+    `usual` values say what is far out, if there are enough of them; all values otherwise.
+    """
     low, high = min(values), max(values)
-    if len(values) >= _ENOUGH:
-        ordered = sorted(values)
+    ordered = sorted(usual if len(usual) >= _ENOUGH else values)
+    if len(ordered) >= _ENOUGH:
         lower, upper = ordered[len(ordered) // 4], ordered[-1 - len(ordered) // 4]
         reach = _FAR_OUT * (upper - lower)
         if reach > 0 and better == "highest":
@@ -57,6 +60,11 @@ def visible(values: Sequence[float], better: Better) -> tuple[float, float]:
             high = min(high, upper + reach)
     room = 0.08 * (high - low) or 0.05 * abs(high) or 0.05
     return low - room, high + room
+
+
+def visible_dots(dots: Sequence[Dot], better: Better) -> tuple[float, float]:
+    """Return the range of y worth drawing to scale; trials that were stopped are no measure of it."""
+    return visible([dot.y for dot in dots], better, [dot.y for dot in dots if dot.mark.kind != "stopped"])
 
 
 def draw_dots(axes: Axes, dots: Sequence[Dot], limits: tuple[float, float], size: float = 5.5) -> None:

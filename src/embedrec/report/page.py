@@ -69,7 +69,7 @@ figcaption { color: #3c444c; font-size: .9rem; line-height: 1.4; margin-bottom: 
   white-space: pre-wrap; overflow-wrap: anywhere; user-select: all; }
 .command { margin: .5rem 0 1rem; padding: .7rem .9rem; border: 1px solid var(--line); border-radius: .4rem;
   background: var(--card); }
-td code { display: block; width: 26rem; margin-top: .4rem; }
+td code { display: block; width: min(30rem, 62vw); margin-top: .4rem; }
 td .prose { display: block; min-width: 12rem; max-width: 22rem; white-space: normal; overflow-wrap: anywhere; }
 summary { cursor: pointer; color: var(--accent); }
 section > details > summary { padding: .6rem .8rem; border-top: 1px solid var(--line); }

@@ -80,8 +80,7 @@ def _axis(axes: Axes, row: int, scale: Scale, with_unset: bool) -> None:
     axes.plot([0, 1], [row, row], color=FAINT, linewidth=1.0, zorder=4)
     ticks = fitting_ticks(scale, _TICKS_WIDTH)
     if with_unset:
-        axes.plot([_UNSET - 0.02, _UNSET + 0.02], [row, row], color=FAINT, linewidth=1.0, zorder=4)
-        ticks = [*ticks, (_UNSET, "–")]
+        axes.plot([_UNSET - 0.03, _UNSET + 0.03], [row, row], color=FAINT, linewidth=1.0, zorder=4)
     for place, label in ticks:
         axes.plot([place, place], [row - 0.04, row + 0.04], color=FAINT, linewidth=1.0, zorder=4)
         axes.annotate(

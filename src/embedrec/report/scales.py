@@ -10,8 +10,8 @@ from typing import Literal
 
 Value = str | int | float | bool | None
 
-_FEW = 8
-"""Different values up to which each has its own place, evenly spaced."""
+_FEW, _SEVERAL = 4, 8
+"""Different values up to which each has its own place, evenly spaced; the second where they recur or are integers."""
 _WIDE = 20.0
 """Largest over smallest value from which an axis may be logarithmic."""
 
@@ -34,9 +34,10 @@ class Scale:
     def place(self, value: Value) -> float:
         """Return where a value lies, NaN for one that the scale does not hold."""
         if self.names:
-            spelled = written(value)
-            last = len(self.names) - 1
-            return self.names.index(spelled) / last if last and spelled in self.names else 0.5 * (spelled in self.names)
+            spelled, last = written(value), len(self.names) - 1
+            if spelled not in self.names:
+                return math.nan
+            return self.names.index(spelled) / last if last else 0.5
         number = as_number(value)
         if not math.isfinite(number) or not self.low <= number <= self.high:
             return math.nan
@@ -63,7 +64,8 @@ def scale_of(values: Iterable[Value]) -> Scale:
     given = list(values)
     numbers = [number for number in map(as_number, given) if math.isfinite(number)]
     names = list(dict.fromkeys(written(one) for one in sorted(given, key=_order)))
-    if len(names) > _FEW and 2 * len(numbers) > len(given):
+    chosen = len(given) >= 2 * len(names) or all(isinstance(one, int) or one is None for one in given)
+    if len(names) > (_SEVERAL if chosen else _FEW) and 2 * len(numbers) > len(given):
         low, high = min(numbers), max(numbers)
         if math.isfinite(high - low) and high > low:
             by_size, by_magnitude = Scale("linear", (), low, high), Scale("log", (), low, high)

@@ -19,6 +19,8 @@ _TIMES_BETWEEN = {
     0.03: "30 ms", 0.3: "0.3 s", 3: "3 s", 30: "30 s", 120: "2 min", 300: "5 min", 1800: "30 min", 7200: "2 h",
     18000: "5 h", 180000: "50 h",
 }  # fmt: skip
+_CLEAR = 1.2
+"""How far a time on the axis keeps from its ends, as a factor."""
 SHORTEST = 0.01
 """Seconds; a logarithm has no zero."""
 
@@ -74,8 +76,9 @@ def time_axis(axes: Axes, seconds: Sequence[float]) -> None:
     low, high = min(seconds, default=1.0) / 2.5, max(seconds, default=1.0) * 2.5
     axes.set_xscale("log")
     axes.set_xlim(low, high)
-    named = _TIMES if sum(low <= tick <= high for tick in _TIMES) > 1 else _TIMES | _TIMES_BETWEEN
-    ticks = [tick for tick in named if low <= tick <= high]
+    within = [tick for tick in _TIMES if _CLEAR * low <= tick <= high / _CLEAR]
+    named = _TIMES if len(within) > 1 else _TIMES | _TIMES_BETWEEN
+    ticks = [tick for tick in named if _CLEAR * low <= tick <= high / _CLEAR]
     axes.set_xticks(ticks, [named[tick] for tick in ticks])
     axes.xaxis.set_minor_locator(NullLocator())
 

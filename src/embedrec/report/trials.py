@@ -8,7 +8,7 @@ from itertools import accumulate
 from typing import TYPE_CHECKING
 
 from embedrec.report.drawing import INK, axis_label, printable, svg
-from embedrec.report.marks import BEST, Better, Dot, Mark, draw_dots, known, visible
+from embedrec.report.marks import BEST, Better, Dot, Mark, draw_dots, known, visible, visible_dots
 from embedrec.report.scales import Scale
 from embedrec.report.scatter import SHORTEST, time_axis
 
@@ -18,10 +18,11 @@ if TYPE_CHECKING:
 
 _UNITS = (("h", 3600.0, 2.0), ("min", 60.0, 3.0), ("s", 1.0, 0.0))
 """Unit, its seconds, and from how many of them on an axis uses it."""
-_TICKS_WIDTH = 34
+_TICKS_WIDTH = 40
 """Characters that fit under a row of small panels."""
 _STEPS = [1, 2, 2.5, 5, 10]
-_JITTER = 0.16
+_JITTER = 0.1
+_SHORTEST_NAME = 4
 _GOLDEN = (5**0.5 - 1) / 2
 
 
@@ -35,7 +36,7 @@ def progress_figure(
 
     def draw(figure: Figure) -> None:
         axes = figure.add_subplot()
-        limits = visible([dot.y for dot in shown], better)
+        limits = visible_dots(shown, better)
         whole = [dot for dot in shown if dot.mark.kind != "stopped"]
         if whole:
             choose = max if better == "highest" else min
@@ -107,7 +108,7 @@ def cost_figure(dots: Sequence[Dot], better: Better, x_label: str, y_label: str,
 
     def draw(figure: Figure) -> None:
         axes = figure.add_subplot()
-        limits = visible([dot.y for dot in shown], better)
+        limits = visible_dots(shown, better)
         draw_dots(axes, shown, limits, size=6.5)
         _finish(axes, limits, x_label, y_label)
         time_axis(axes, [dot.x for dot in shown])
@@ -117,19 +118,18 @@ def cost_figure(dots: Sequence[Dot], better: Better, x_label: str, y_label: str,
 
 def slices_figure(
     panels: Mapping[str, tuple[Scale, Sequence[Dot]]],
-    values: Sequence[float],
-    better: Better,
+    limits: tuple[float, float],
     y_label: str,
     across: int,
 ) -> str:
-    """Draw the trials over each setting, a small panel each, `across` side by side, on one scale that suits all `values`.
+    """Draw the trials over each setting, a small panel each, `across` side by side.
 
-    The x of a dot is its place on the panel's scale, 0 to 1; a dot without a place is left out.
+    All panels share one scale of quality, with its limits. The x of a dot is its place on the panel's scale of the
+    setting, 0 to 1; a dot without a place is left out.
     """
     rows = math.ceil(len(panels) / across)
 
     def draw(figure: Figure) -> None:
-        limits = visible(values, better)
         grid = figure.subplots(rows, across, sharey=True, squeeze=False).flat
         for axes, (name, (scale, dots)) in zip(grid, panels.items(), strict=False):
             gap = _JITTER / max(1, len(scale.names) - 1) if scale.names else 0.0
@@ -144,7 +144,7 @@ def slices_figure(
             axes.set_visible(False)
         figure.supylabel(axis_label(y_label), fontsize=9.5)
 
-    return svg(draw, height=slices_height(rows)) if panels and values else ""
+    return svg(draw, height=slices_height(rows)) if panels else ""
 
 
 def slices_height(rows: int) -> float:
@@ -153,16 +153,23 @@ def slices_height(rows: int) -> float:
 
 
 def fitting_ticks(scale: Scale, characters: int) -> list[tuple[float, str]]:
-    """Return the ticks of a scale whose names fit side by side, cut or left out where they do not."""
-    ticks = scale.ticks()
+    """Return the ticks of a scale whose names fit below it: side by side, or every other one lower, or only some."""
+    ticks = [(place, printable(label)) for place, label in scale.ticks()]
     for every in range(1, len(ticks) + 1):
         some = ticks[::every]
-        longest = max(characters // len(some) - 1, 3)
-        cut = [(place, printable(label, longest)) for place, label in some]
-        whole = sum(len(label) + 1 for _, label in some) <= characters
-        if whole or (scale.kind == "names" and longest >= 6) or len(some) == 1:
-            return some if whole else cut
-    return []
+        if _wide(some) <= characters:
+            return some
+        longest = 2 * characters // (len(some) + 1) - 1
+        cut = [(place, printable(label, longest)) for place, label in some] if longest >= _SHORTEST_NAME else []
+        for names in (some, cut if scale.kind == "names" else []):
+            if names and scale.names and max(_wide(names[::2]), _wide(names[1::2])) <= characters:
+                return [(place, "\n" * (at % 2) + label) for at, (place, label) in enumerate(names)]
+    return ticks[:1]
+
+
+def _wide(ticks: Sequence[tuple[float, str]]) -> int:
+    """Return how many characters the names of ticks take side by side."""
+    return sum(len(label) + 1 for _, label in ticks) - 1
 
 
 def offset(place: int) -> float:

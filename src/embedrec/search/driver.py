@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shlex
+import shutil
 import sys
 import time
 from collections.abc import Sequence
@@ -63,7 +64,7 @@ class Sweep:
     @property
     def shared(self) -> list[str]:
         """Overrides that a run of one trial's settings takes as well."""
-        return [one for one in self.fixed if not one.lstrip("+").startswith((GROUP, "hydra", "name="))]
+        return [one for one in self.fixed if not one.lstrip("+").startswith((GROUP, "hydra", "name=", "tracking."))]
 
     @property
     def figure(self) -> str:
@@ -79,7 +80,12 @@ def drive(config: DictConfig, loader: ConfigLoader, launcher: Launcher, argument
         TrainingError: no trial finished, or none can any more.
     """
     sweep = _prepare(config, loader, arguments)
-    study = SweepStudy(sweep.folder, sweep.search, sweep.space, maximize=sweep.maximize, seed=sweep.base.seed)
+    try:
+        study = SweepStudy(sweep.folder, sweep.search, sweep.space, maximize=sweep.maximize, seed=sweep.base.seed)
+    except ConfigError:
+        if all(one.name.startswith(".") for one in sweep.folder.iterdir()):  # nothing but locks: the name stays free
+            shutil.rmtree(sweep.folder)
+        raise
     try:
         study.begin(sweep.settings)
         tracker = tracker_of(sweep.base, sweep.folder, sweep.folder.name)
@@ -111,7 +117,7 @@ def _prepare(config: DictConfig, loader: ConfigLoader, arguments: list[str]) -> 
         raise ConfigError(f"resume={base.resume} continues one run and does not go with a sweep; drop -m or resume")
     space = make_space(swept, search, base.model.name)
     known = loader.get_group_options("model")
-    for name in [*(search.models if search else ()), *space.models]:
+    for name in [*((search and search.models) or ()), *space.models]:
         if name not in known:
             raise ConfigError(f"model={name}: there is no such choice{nearest(name, known)}; known: {', '.join(known)}")
     for name in space.models:  # a setting that does not exist is found now, not in the middle of the night
@@ -227,12 +233,12 @@ def _conclude(sweep: Sweep, study: SweepStudy, tracker: Tracker | None) -> None:
     record = record_of(sweep, study)
     varied = {one.number: drawn_overrides(one) for one in study.trials()}
     write_table(sweep.folder / "trials.csv", record, sweep.shared, varied, f"valid_{sweep.figure}")
+    print_table(record, varied)
     write_sweep_report(sweep.folder / "report.html", record)
+    print(f"report: {sweep.folder / 'report.html'}")
     if tracker:
         best = [value for _, value in record.ranking()[:1]]
         tracker.metrics({f"valid/{sweep.figure}/best": value for value in best})
         tracker.artifacts(sweep.folder / "trials.csv", sweep.folder / "report.html")
-    print_table(record, varied)
-    print(f"report: {sweep.folder / 'report.html'}")
     if left := study.unfinished():
         print(f"{left} of {study.asked} trials are left; continue with: {sweep.command}")

@@ -31,9 +31,10 @@ def headline(sweep: SweepRecord, order: Collection[str]) -> str:
         return f"One trial has finished, with {figure(sweep, value)} on validation{_with(best, order)}."
     if ranking[-1][1] == value:
         return f"All {len(ranking)} finished trials reach the same {figure(sweep, value)} on validation."
-    return (
-        f"Trial {best.number} is the best of {len(ranking)}: {figure(sweep, value)} on validation{_with(best, order)}."
-    )
+    unsure = len(within_noise(sweep)) == len(ranking) - 1
+    doubt = " No other trial is clearly worse." if unsure else ""
+    said = f"{figure(sweep, value)} on validation{_with(best, order)}"
+    return f"Trial {best.number} is the best of {len(ranking)}: {said}.{doubt}"
 
 
 def tiles(sweep: SweepRecord) -> list[Cell]:
@@ -125,9 +126,10 @@ def _certainty(sweep: SweepRecord) -> str:
     others = len(ranking) - 1
     if not near:
         return f"No other trial reaches the best one's 95 % interval, {low}–{high}."
+    verb = "lies" if len(near) == 1 else "lie"
     return (
-        f"{len(near)} of the {_times(others, 'other trial')} lie inside the best one's 95 % interval, {low}–{high}: "
-        "their order may be chance, and any of them may be as good on new customers."
+        f"{len(near)} of the other {_times(others, 'finished trial')} {verb} inside the best one's 95 % interval, "
+        f"{low}–{high}: which of them is best may be chance."
     )
 
 

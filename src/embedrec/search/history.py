@@ -62,7 +62,7 @@ def _trial(trial: FrozenTrial, sweep: Sweep, ended: float | None) -> TrialRecord
         curve=tuple(sorted(trial.intermediate_values.items())),
         reason=str(outcome.get("error") or trial.user_attrs.get(REASON, "")),
         command=command_of([*sweep.shared, *drawn_overrides(trial)]),
-        interval=_interval(folder) if state == "finished" else None,
+        interval=_interval(folder) if state == "finished" and sweep.maximize else None,
     )
 
 
@@ -98,7 +98,8 @@ def _working_times(trials: list[FrozenTrial]) -> dict[int, float]:
     times: dict[int, float] = {}
     worked, until = 0.0, None
     for one in done:
-        assert one.datetime_start and one.datetime_complete
+        assert one.datetime_start
+        assert one.datetime_complete
         begun = one.datetime_start if until is None or one.datetime_start > until else until
         worked += max((one.datetime_complete - begun).total_seconds(), 0.0)
         until = one.datetime_complete

@@ -25,19 +25,24 @@ from embedrec.report import (
     cost_figure,
     duration,
     parallel_figure,
+    parallel_height,
     progress_figure,
     scale_of,
     shades,
     share_bars_figure,
     slices_figure,
+    slices_height,
     trial_curves_figure,
+    visible_dots,
     written,
 )
 from embedrec.search.findings import findings, headline, left, number, tiles, within_noise
 from embedrec.search.importance import CHANCE, importances
-from embedrec.search.record import Setting, SweepRecord, TrialRecord
+from embedrec.search.record import SweepRecord, TrialRecord
 
-PANELS = 4
+AXES = 8
+"""Settings in the parallel coordinates, the objective not counted."""
+PANELS = 6
 """Settings in one figure of slices."""
 OPEN_ROWS = 20
 """Rows of the table of trials that are shown at once."""
@@ -47,7 +52,7 @@ _TERMS = {
     "too good, because luck helped to choose it; how good the winner is, its one reading of the test says.",
     "Best so far": "The best finished trial up to that moment. A sweep that has long been flat has found what it can.",
     "Importance": "How far the values among the better two fifths of the finished trials differ from those of all "
-    f"(PED-ANOVA). Grey: shuffled results give as much in more than {100 * CHANCE:.0f} % of cases, so it may be chance.",
+    f"(PED-ANOVA). Grey: shuffled results give as much in more than {100 * CHANCE:.0f} % of cases; it may be chance.",
 }
 _PRUNED = {
     "Pruned": "Stopped early, because its figures were behind those of other trials at the same epoch. "
@@ -79,6 +84,7 @@ class _SweepPage:
         first = list(self.importance) if isinstance(self.importance, dict) else []
         self.names = [*first, *(name for name in sweep.setting_names() if name not in first)]
         self.short = _short_names(self.names)
+        self.slices_height = slices_height(2)
         colours = shades([value for _, value in self.ranking], self.better)
         self.marks = {one.number: Mark(colour, "whole") for (one, _), colour in zip(self.ranking, colours, strict=True)}
         if self.ranking:
@@ -86,8 +92,10 @@ class _SweepPage:
         pruned = (one.number for one in sweep.trials if one.state == "pruned")
         self.marks |= dict.fromkeys(pruned, Mark(STOPPED, "stopped"))
         direction = "higher" if sweep.maximize else "lower"
-        how = f"{sweep.sampler}, {sweep.pruner or 'no pruning'}, {sweep.parallel} at a time"
-        lead = f"Sweep {sweep.name}: {sweep.objective} on validation, {direction} is better. {_capital(how)}."
+        lead = (
+            f"Sweep {sweep.name}: {sweep.objective} on validation, {direction} is better. Search: {sweep.sampler}. "
+            f"Pruning: {sweep.pruner or 'none'}. Trials at a time: {sweep.parallel}."
+        )
         self.report = Report(f"Which settings suit {sweep.data}?", lead)
 
     def opening(self) -> None:
@@ -139,10 +147,11 @@ class _SweepPage:
         if isinstance(self.importance, str):
             self.report.text(f"How much each setting matters is not shown: {self.importance}.")
         else:
+            height = parallel_height(min(AXES, len(self.names)) + 1)
             rows = {self.short[name]: one.share for name, one in self.importance.items()}
             strong = {self.short[name] for name, one in self.importance.items() if one.beyond_chance}
             grey = " Grey may be chance." if len(strong) < len(rows) else ""
-            figure = share_bars_figure(rows, strong, "")
+            figure = share_bars_figure(rows, strong, height)
             self._figure(figure, f"How much does each setting decide whether a trial is a good one?{grey}")
         self._across(trials, scales)
         self._slices(scales)
@@ -150,12 +159,11 @@ class _SweepPage:
     def _across(self, trials: list[TrialRecord], scales: dict[str, Scale]) -> None:
         """Add the parallel coordinates, the objective as the last axis, the best trials on top."""
         value = {one.number: value for one, value in self._measured()}
-        axes = {self.short[name]: scale for name, scale in scales.items()}
+        axes = {self.short[name]: scales[name] for name in self.names[:AXES]}
         objective = self.sweep.objective
-        whole = scale_of(sorted(value.values()))
-        axes[objective] = (
-            Scale("linear", (), min(value.values()), max(value.values())) if whole.kind == "log" else whole
-        )
+        low, high = min(value.values()), max(value.values())
+        wide = 0 < high - low < math.inf
+        axes[objective] = Scale("linear", (), low, high) if wide else scale_of(value.values())
         lines = [
             Line(
                 {self.short[name]: setting for name, setting in one.settings.items()} | {objective: value[one.number]},
@@ -165,13 +173,16 @@ class _SweepPage:
         ]
         unset = any(name not in one.settings for one in trials for name in self.names)
         dash = " A dash: the trial has no such setting." if unset else ""
-        self._figure(
-            parallel_figure(axes, lines), f"Every trial is a line through its settings, down to its result.{dash}"
-        )
+        through = f"the first {AXES} of its settings" if len(self.names) > AXES else "its settings"
+        said = f"Every trial is a line through {through}, down to its result.{dash}"
+        self._figure(parallel_figure(axes, lines), said)
 
     def _slices(self, scales: dict[str, Scale]) -> None:
         measured = list(self._measured())
-        for start in range(0, len(self.names), PANELS):
+        size = math.ceil(len(self.names) / math.ceil(len(self.names) / PANELS))
+        across = 3 if size > 4 else min(2, size)
+        self.slices_height = slices_height(math.ceil(size / across))
+        for start in range(0, len(self.names), size):
             panels = {
                 self.short[name]: (
                     scales[name],
@@ -181,12 +192,13 @@ class _SweepPage:
                         if name in one.settings
                     ],
                 )
-                for name in self.names[start : start + PANELS]
+                for name in self.names[start : start + size]
             }
             said = (
                 "The result of each trial over each of its settings." if start == 0 else "The same, further settings."
             )
-            self._figure(slices_figure(panels, [value for _, value in measured], self.better, self.label, 3), said + (self._beyond() if start == 0 else ""))
+            figure = slices_figure(panels, self._limits(), self.label, across)
+            self._figure(figure, said + (self._beyond() if start == 0 else ""))
 
     def cost(self) -> None:
         """Add quality over training time, beside the slices."""
@@ -196,7 +208,7 @@ class _SweepPage:
             if one.seconds is not None and math.isfinite(one.seconds)
         ]
         corner = "upper left" if self.sweep.maximize else "lower left"
-        figure = cost_figure(dots, self.better, "training time", self.label)
+        figure = cost_figure(dots, self.better, "training time", self.label, self.slices_height)
         self._figure(figure, f"Is training longer worth it? Best is the {corner}: good and fast.")
 
     def table(self) -> None:
@@ -205,16 +217,16 @@ class _SweepPage:
             return
         names = self.sweep.setting_names()
         explained = any(one.reason for one in self.sweep.trials)
-        headers = ["Trial", self.sweep.objective, *names, "Training", "State", *["Why"] * explained, "Command"]
+        headers = ["Trial", self.sweep.objective, "Command", *names, "Training", "State", *["Why"] * explained]
         rows: list[list[TableCell]] = [
             [
                 str(one.number),
                 number(one.value),
+                Command(one.command),
                 *(written(one.settings[name]) if name in one.settings else _ABSENT for name in names),
                 duration(one.seconds if one.seconds is not None else math.nan),
                 one.state,
                 *[Prose(one.reason)] * explained,
-                Command(one.command),
             ]
             for one in self._in_order()
         ]
@@ -225,7 +237,7 @@ class _SweepPage:
 
     def method(self) -> None:
         """Add how to go on, and what the words mean."""
-        if not left(self.sweep):
+        if not left(self.sweep) and self.sweep.sampler != "grid":
             self.report.heading("More trials")
             self.report.text("The sweep is complete. The same command, with more trials asked for, adds to it:")
             self.report.command(self.sweep.continue_command)
@@ -247,14 +259,20 @@ class _SweepPage:
 
     def _meanings(self) -> dict[str, str]:
         """Return what the colours stand for."""
-        shown = {self.marks[one.number].colour for one, _ in self.ranking[1:]}
         meanings = {"best": BEST} if self.ranking else {}
-        named = dict(zip(("poor", "", "middling", "", "good"), RAMP, strict=True))
-        meanings |= {name: colour for name, colour in reversed(named.items()) if name and colour in shown}
+        if len(self.ranking) > 1:
+            meanings |= {"good": RAMP[-1], "middling": RAMP[len(RAMP) // 2], "poor": RAMP[0]}
         return meanings | ({"pruned": STOPPED} if self.sweep.count("pruned") else {})
 
     def _beyond(self) -> str:
-        return ""
+        """Say what a triangle is, where there is one."""
+        low, high = self._limits()
+        hidden = any(not low <= value <= high for _, value in self._measured())
+        return " A triangle at the edge lies beyond it." if hidden else ""
+
+    def _limits(self) -> tuple[float, float]:
+        """Return the range of quality that is drawn to scale."""
+        return visible_dots([Dot(0.0, value, self.marks[one.number]) for one, value in self._measured()], self.better)
 
     def _figure(self, svg: str, caption: str) -> None:
         if svg:
@@ -265,10 +283,3 @@ def _short_names(names: list[str]) -> dict[str, str]:
     """Return the last part of each dotted name, or all of it where that is not unique."""
     last = [name.rsplit(".", 1)[-1] for name in names]
     return {name: short if last.count(short) == 1 else name for name, short in zip(names, last, strict=True)}
-
-
-def _capital(words: str) -> str:
-    return words[:1].upper() + words[1:]
-
-
-__all__ = ["Setting", "write_sweep_report"]

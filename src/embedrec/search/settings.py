@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, Validatio
 
 from embedrec.errors import ConfigError
 from embedrec.experiment.config import complaint
+from embedrec.tracking import refuse_password
 
 Scalar = bool | int | float | str | None
 GROUP = "hparams_search"
@@ -62,9 +63,9 @@ class SearchConfig(BaseModel):
     """No trial is begun after so many minutes of this command."""
     storage: str | None = None
     """URL of the database that holds the study; None is study.db in the folder of the sweep."""
-    space: Axes = {}
+    space: Axes | None = None
     """Settings of every model: a list of values, or an interval."""
-    models: dict[str, Axes] = {}
+    models: dict[str, Axes] | None = None
     """Settings of one model, searched where that model is the one trained."""
 
 
@@ -76,6 +77,7 @@ def parse_search(plain: Any) -> SearchConfig:
     """
     if not isinstance(plain, dict):
         raise ConfigError(f"{GROUP}: wanted one of the files of conf/{GROUP}, such as {GROUP}=optuna")
+    refuse_password(f"{GROUP}.storage", str(plain.get("storage")))
     try:
         return SearchConfig.model_validate(plain)
     except ValidationError as error:

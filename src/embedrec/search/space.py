@@ -111,10 +111,10 @@ def make_space(swept: Mapping[str, BaseDistribution], search: SearchConfig | Non
     Raises:
         ConfigError: nothing is varied.
     """
-    shared = {**_axes("space", search.space if search else {}), **swept}
+    shared = {**_axes("space", (search and search.space) or {}), **swept}
     space = Space(shared, {}, model)
     names = space.models
-    of_model = {name: _axes(f"models.{name}", axes) for name, axes in (search.models if search else {}).items()}
+    of_model = {name: _axes(f"models.{name}", axes) for name, axes in ((search and search.models) or {}).items()}
     own = {
         name: {key: axis for key, axis in axes.items() if key not in shared}
         for name, axes in of_model.items()

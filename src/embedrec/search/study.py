@@ -186,10 +186,11 @@ def open_study(folder: Path, search: SearchConfig, *, maximize: bool) -> optuna.
                 load_if_exists=True,
             )
     except (SQLAlchemyError, ImportError, optuna.exceptions.OptunaError) as error:
-        where = "hparams_search.storage" if search.storage else str(folder / STUDY)
-        raise ConfigError(
-            f"{where} cannot be opened as a study ({type(error).__name__}); choose another name"
-        ) from error
+        if search.storage:
+            said = "hparams_search.storage cannot be opened; check the URL, and that its driver is installed"
+        else:
+            said = f"{folder / STUDY} cannot be opened as a study; choose another name"
+        raise ConfigError(f"{said} ({type(error).__name__})") from error
 
 
 def running_trial(folder: Path, search: SearchConfig, number: int, driver: str, *, maximize: bool) -> Trial | None:

@@ -1,5 +1,6 @@
 """MLflow, imported nowhere else: runs with their parents and children, and what each records."""
 
-from embedrec.tracking.tracker import PARENT_TAG, Tracker, TrackingConfig
+from embedrec.tracking.config import TrackingConfig, refuse_password
+from embedrec.tracking.tracker import PARENT_TAG, Tracker
 
-__all__ = ["PARENT_TAG", "Tracker", "TrackingConfig"]
+__all__ = ["PARENT_TAG", "Tracker", "TrackingConfig", "refuse_password"]

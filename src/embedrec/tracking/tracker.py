@@ -1,104 +1,177 @@
-"""`Tracker`: one MLflow run with its parameters, metrics per epoch and artifacts."""
+"""`Tracker`: one MLflow run with its parameters, metrics, datasets and artifacts.
+
+Whatever is recorded goes into the journal of the run's folder first and then to the store, at most once in `PAUSE`
+seconds: a run never waits for a store that is busy, and never ends because one is gone.
+
+    server ──(does not answer: one warning)──> sqlite in outputs ──(cannot be written: one warning)──> journal alone
+
+A run that is continued gives a store that is up again what the journal holds.
+"""
 
 from __future__ import annotations
 
-import fcntl
-import logging
-import os
-import subprocess
-import warnings
+import sys
+import threading
+import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict
-from pytorch_lightning.loggers import Logger, MLFlowLogger
+from pytorch_lightning.loggers import Logger
 
-from embedrec.errors import ConfigError, quoted
+from embedrec.errors import ConfigError, masked
+from embedrec.tracking.commit import commit
+from embedrec.tracking.config import DATABASE, TrackingConfig, local_uri, shown
+from embedrec.tracking.journal import Journal, Record
+from embedrec.tracking.load import SystemLoad
+from embedrec.tracking.reaching import UnreachableError, reason, store_errors
+from embedrec.tracking.store import LOCAL, Store, failure, open_store
+
+__all__ = ["PARENT_TAG", "Tracker", "commit", "flat"]
 
 PARENT_TAG = "mlflow.parentRunId"
-
-
-class TrackingConfig(BaseModel):
-    """Where runs are recorded."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
-    enabled: bool = True
-    uri: str | None = None
-    """MLflow tracking URI; without it sqlite in the outputs folder."""
-    experiment: str = "embedrec"
-    parent_run: str | None = None
-    """Run id of the sweep this run is a child of."""
+SECRETIVE = "tracking"
+"""The group of settings that is never recorded: an address may hold a password."""
+PAUSE = 1.0
+"""Seconds between two writes: epochs of a small model take less, and a store serves many runs."""
 
 
 class Tracker:
-    """One MLflow run, opened on construction or continued where `run_id` is given."""
+    """One MLflow run, opened on construction, or continued: the one of `run_id`, or of the journal in `folder`.
 
-    def __init__(self, config: TrackingConfig, outputs: Path, name: str, run_id: str | None = None) -> None:
-        from mlflow import MlflowClient
-        from mlflow.exceptions import MlflowException
-        from sqlalchemy.exc import SQLAlchemyError
+    Raises:
+        ConfigError: the store cannot be opened; or its server is down, and `elsewhere` forbids to record in outputs.
+    """
 
-        quiet()
-        uri = config.uri or f"sqlite:///{(outputs / 'mlflow.db').resolve()}"
+    def __init__(
+        self,
+        config: TrackingConfig,
+        outputs: Path,
+        name: str,
+        run_id: str | None = None,
+        elsewhere: bool = True,
+        folder: Path | None = None,
+    ) -> None:
+        self._config, self._outputs, self._name = config, outputs, name
+        self._before = run_id
+        self._journal = Journal(folder)
+        self._due: list[Record] = []
+        self._sent = 0.0
+        self._one_at_a_time = threading.RLock()
+        self._params = {key for one in self._journal.records for key in one.get("params", {})}
+        self._figures = {figure for one in self._journal.records for figure in _figures(one)}
+        self._load = SystemLoad() if config.system_metrics else None
+
+        self._journal.append(_status("RUNNING"))
+        self._store: Store | None = None
+        self.run_id = ""
         try:
-            outputs.mkdir(parents=True, exist_ok=True)
-            with _lock(outputs / ".mlflow.lock"):  # two first creations of one store would race
-                self._client = MlflowClient(uri)
-                experiment = _experiment(self._client, config.experiment, outputs)
-        except (MlflowException, SQLAlchemyError, ImportError, OSError) as error:
-            raise ConfigError(f"tracking.uri={quoted(uri)} cannot be opened: {str(error).splitlines()[0]}") from error
-        if run_id is not None:
-            try:
-                self._client.update_run(run_id, status="RUNNING")
-            except MlflowException:  # the store was deleted or replaced since: record anew
-                run_id = None
-        if run_id is None:
-            tags = {PARENT_TAG: config.parent_run} if config.parent_run else {}
-            run_id = self._client.create_run(experiment, run_name=name, tags=tags).info.run_id
-        self.run_id: str = run_id
-        self._uri, self._experiment = uri, config.experiment
+            self._enter(open_store(config.uri_in(outputs), config.experiment, outputs))
+        except UnreachableError as down:
+            where = f"tracking.uri={shown(config.uri_in(outputs))} does not answer ({down})"
+            if not elsewhere:
+                raise ConfigError(where) from down
+            self._enter_local(where)
+        if self._load:
+            self._load.start(self.metrics)
 
     def lightning_logger(self) -> Logger:
         """Return a logger that writes the epochs of Lightning into this run."""
-        return _OpenLogger(self._experiment, tracking_uri=self._uri, run_id=self.run_id)
+        from embedrec.tracking.epochs import EpochLogger
+
+        return EpochLogger(self)
 
     def parameters(self, values: dict[str, Any], tags: dict[str, str]) -> None:
         """Record settings under dotted names, and tags; the commit of a git checkout is added."""
-        from mlflow.entities import Param, RunTag
+        open_to_all = {key: value for key, value in values.items() if key != SECRETIVE}
+        new = {key: masked(str(value)) for key, value in flat(open_to_all).items() if key not in self._params}
+        self._params |= new.keys()
+        if new:
+            self._record({"params": new})
+        self._record({"tags": {**tags, **commit()}})
 
-        tags = {**tags, **_commit()}
-        known = self._client.get_run(self.run_id).data.params
-        params = [Param(key, str(value)[:6000]) for key, value in flat(values).items() if key not in known]
-        self._client.log_batch(self.run_id, params=params, tags=[RunTag(key, value) for key, value in tags.items()])
+    def metrics(self, values: dict[str, float], step: int = 0) -> None:
+        """Record figures of a step, or final ones; names keep to MLflow's alphabet. What is known is not doubled."""
+        named = {key.replace("@", "_at_"): float(value) for key, value in values.items()}
+        with self._one_at_a_time:
+            record = {"metrics": named, "step": step, "time": _now()}
+            new = {figure[0]: figure[2] for figure in _figures(record) if figure not in self._figures}
+            self._figures |= _figures(record)
+            if new:
+                self._record({**record, "metrics": new})
 
-    def metrics(self, values: dict[str, float]) -> None:
-        """Record final figures; names keep to MLflow's alphabet."""
-        from mlflow.entities import Metric
-
-        now = 0  # figures of a run carry no clock: the same run twice is the same record
-        self._client.log_batch(
-            self.run_id,
-            metrics=[Metric(key.replace("@", "_at_"), value, now, 0) for key, value in values.items()],
-        )
+    def inputs(self, datasets: Sequence[dict[str, str]]) -> None:
+        """Record which data were used: name, digest, source_type, source, profile and context of each, no rows."""
+        self._record({"inputs": list(datasets)})
 
     def artifacts(self, *paths: Path) -> None:
         """Attach files and folders that exist."""
         for path in paths:
-            if path.is_dir():
-                self._client.log_artifacts(self.run_id, str(path), path.name)
-            elif path.exists():
-                self._client.log_artifact(self.run_id, str(path))
+            if path.exists():
+                self._record({"artifact": self._place(path)})
+        self._flush()
+
+    def model(self, bundle: Path, bundle_id: str) -> None:
+        """Record a bundle as the model of this run."""
+        self._record({"model": self._place(bundle), "bundle_id": bundle_id})
+        self._flush()
 
     def finish(self, status: str = "FINISHED") -> None:
         """Close the run: FINISHED, FAILED or KILLED."""
-        self._client.set_terminated(self.run_id, status)
+        if self._load:
+            self._load.stop()
+        self._record(_status(status))
+        self._flush()
 
+    def _place(self, path: Path) -> str:
+        """Name a path from the folder, which may be moved; a path outside of it as it is."""
+        folder = self._journal.folder
+        return str(path.relative_to(folder) if folder and path.is_relative_to(folder) else path.resolve())
 
-class _OpenLogger(MLFlowLogger):
-    """Leaves closing the run to `Tracker`: more follows the first fit."""
+    def _enter(self, store: Store) -> None:
+        """Continue or create the run in a store, and give it what the journal holds."""
+        tags = {PARENT_TAG: self._config.parent_run} if self._config.parent_run else {}
+        started = next(one["time"] for one in self._journal.records if "status" in one)
+        known = self._journal.run_in(store.name) or self._before
+        try:
+            self.run_id = store.enter(known, self._name, tags, started)
+            self._journal.append({"store": store.name, "run_id": self.run_id})
+            store.send(self.run_id, self._journal.whole(), self._journal.folder)
+        except store_errors() as error:
+            raise failure(store.name, error) from error
+        self._store, self._due, self._sent = store, [], time.monotonic()
 
-    def finalize(self, status: str = "success") -> None:
-        """Do nothing."""
+    def _enter_local(self, trouble: str) -> None:
+        _warn(f"{trouble}; this run is recorded in {self._outputs / DATABASE}, send it later with scripts/push.py")
+        self._enter(open_store(local_uri(self._outputs), self._config.experiment, self._outputs))
+
+    def _record(self, record: Record) -> None:
+        with self._one_at_a_time:
+            self._journal.append(record)
+            self._due.append(record)
+            if time.monotonic() - self._sent >= PAUSE:
+                self._flush()
+
+    def _flush(self) -> None:
+        """Send what is due; a store that fails is left, and its place taken by the next."""
+        with self._one_at_a_time:
+            due, self._due = self._due, []
+            if not due or self._store is None:
+                return
+            try:
+                self._store.send(self.run_id, due, self._journal.folder)
+                self._sent = time.monotonic()
+            except store_errors() as error:
+                self._leave(self._store, error)
+
+    def _leave(self, lost: Store, error: Exception) -> None:
+        self._store = None
+        try:
+            if lost.name == LOCAL:
+                raise failure(LOCAL, error)
+            self._enter_local(f"tracking.uri={lost.name} does not answer any more ({reason(error)})")
+        except (ConfigError, UnreachableError) as last:
+            _warn(f"{last}; what follows is kept in {self._journal.folder or 'memory'} alone")
 
 
 def flat(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:
@@ -112,45 +185,17 @@ def flat(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:
     return rows
 
 
-def quiet() -> None:
-    """Keep MLflow and its database tools from chatting, and from calling home."""
-    os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
-    for name in ("mlflow", "alembic", "alembic.runtime.migration"):
-        logging.getLogger(name).setLevel(logging.WARNING)
-    warnings.filterwarnings("ignore", category=FutureWarning, module="mlflow")
+def _warn(text: str) -> None:
+    sys.stderr.write(f"warning: {text}\n")
 
 
-def _experiment(client: Any, name: str, outputs: Path) -> str:
-    found = client.get_experiment_by_name(name)
-    if found is not None:
-        return str(found.experiment_id)
-    return str(client.create_experiment(name, artifact_location=(outputs / "mlartifacts").resolve().as_uri()))
+def _figures(record: Record) -> set[tuple[str, int, float]]:
+    return {(key, record["step"], value) for key, value in record.get("metrics", {}).items()}
 
 
-class _lock:  # noqa: N801 - used as a function
-    """Hold an advisory lock on a file."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-
-    def __enter__(self) -> None:
-        self._file = self._path.open("w")
-        fcntl.flock(self._file, fcntl.LOCK_EX)
-
-    def __exit__(self, *_: object) -> None:
-        self._file.close()
+def _status(status: str) -> Record:
+    return {"status": status, "time": _now()}
 
 
-def _commit() -> dict[str, str]:
-    """The commit of the checkout, and whether it was changed; nothing outside a checkout."""
-    try:
-        commit, changes = (_git(*words) for words in (("rev-parse", "HEAD"), ("status", "--porcelain")))
-    except (OSError, subprocess.SubprocessError):
-        return {}
-    return {"git.commit": commit, "git.dirty": str(bool(changes)).lower()}
-
-
-def _git(*words: str) -> str:
-    command = ["git", "-C", str(Path(__file__).parent), *words]
-    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=10)  # noqa: S603
-    return done.stdout.strip()
+def _now() -> int:
+    return time.time_ns() // 1_000_000

@@ -151,21 +151,3 @@ def test_tracking_can_be_switched_off(simple: Trained) -> None:
 
 def test_dotted_names() -> None:
     assert flat({"a": {"b": {"c": 1}, "d": {}}, "e": [1]}) == {"a.b.c": 1, "a.d": {}, "e": [1]}
-
-
-def test_two_processes_make_one_fresh_store(tmp_path: Path) -> None:
-    open_it = (
-        "import sys; from pathlib import Path; from embedrec.tracking import Tracker, TrackingConfig; "
-        "t = Tracker(TrackingConfig(), Path(sys.argv[1]), 'start'); t.finish(); print(t.run_id)"
-    )
-    words = [sys.executable, "-c", open_it, str(tmp_path / "out")]
-    both = [subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) for _ in range(2)]
-    ids = set()
-    for process in both:
-        out, error = process.communicate(timeout=120)
-        assert process.returncode == 0, error
-        ids.add(out.strip())
-    client = client_of(tmp_path / "out")
-    experiments = [one for one in client.search_experiments() if one.name == "embedrec"]
-    assert len(experiments) == 1
-    assert {one.info.run_id for one in client.search_runs([experiments[0].experiment_id])} == ids
