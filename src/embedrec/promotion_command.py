@@ -10,7 +10,6 @@ from pathlib import Path
 from embedrec.cli import BUG, Parser
 from embedrec.errors import ConfigError
 from embedrec.hydra_entry import quiet
-from embedrec.tracking import refuse_password
 
 SHOWN = 20  # differences printed one by one
 
@@ -92,6 +91,7 @@ def push(arguments: list[str]) -> None:
     if not kept.is_file():
         raise ConfigError(f"{given.folder} holds no {kept.name}: give the folder of a tracked run or sweep")
 
+    from embedrec.tracking import refuse_password
     from embedrec.tracking.push import push as send
 
     refuse_password("--uri", uri)

@@ -50,7 +50,7 @@ def writers(outputs: Path, processes: int, steps: int) -> None:
 
 
 def test_many_processes_on_one_fresh_store(tmp_path: Path) -> None:
-    writers(tmp_path / "out", processes=3, steps=25)
+    writers(tmp_path / "out", processes=2, steps=25)
 
 
 @pytest.mark.slow

@@ -155,17 +155,18 @@ def _parallel(config: DictConfig) -> int:
 
 def _run_all(sweep: Sweep, study: SweepStudy, launcher: Launcher, tracker: Tracker | None) -> None:
     """Ask and tell until every trial asked for has its outcome, or the time is up."""
-    start = time.monotonic()
+    start, begun = time.monotonic(), False
     place = [f"tracking.parent_run={tracker.run_id}"] if tracker else []
     waited = False
     while True:
         for number in study.recover():
             print(f"trial {number} was killed on the way and is taken up again")
-        if sweep.search.minutes and time.monotonic() - start > 60 * sweep.search.minutes:
+        if begun and sweep.search.minutes and time.monotonic() - start > 60 * sweep.search.minutes:
             print(f"{sweep.search.minutes:g} minutes are over; no further trial is begun")
             return
         claims = _claims(study, sweep.parallel)
         if claims:
+            begun = True
             _run(sweep, study, launcher, claims, place)
         elif study.unfinished():
             if not waited:

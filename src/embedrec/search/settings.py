@@ -60,7 +60,7 @@ class SearchConfig(BaseModel):
     n_trials: int = Field(30, ge=1, le=100_000, strict=True)
     """Trials that finish, are pruned, or fail by their own fault; killed ones are run again."""
     minutes: float | None = Field(None, gt=0)
-    """No trial is begun after so many minutes of this command."""
+    """No trial but the first is begun after so many minutes of this command."""
     storage: str | None = None
     """URL of the database that holds the study; None is study.db in the folder of the sweep."""
     space: Axes | None = None

@@ -217,9 +217,9 @@ def read_outcome(folder: Path) -> dict[str, Any] | None:
 
 
 def pruner(search: SearchConfig) -> BasePruner:
-    """Return Optuna's pruner; it compares validation figures of the same epoch, the first never."""
+    """Return Optuna's pruner; it compares validation figures of the same epoch, from the first."""
     if search.pruner == "median":
-        return MedianPruner(n_startup_trials=5, n_warmup_steps=1)
+        return MedianPruner(n_startup_trials=5)
     if search.pruner == "halving":
         return SuccessiveHalvingPruner(min_resource=1, reduction_factor=2)
     return NopPruner()
