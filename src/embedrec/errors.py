@@ -7,7 +7,7 @@
     ├── BundleError     an exported bundle: missing, damaged, or of another version
     ├── RequestError    a question to a Recommender: malformed id, k out of range, unknown product
     └── TrainingError   training that cannot go on: loss not finite, checkpoint not readable
-        └── StorageError   a checkpoint that cannot be written: disk full or read-only
+        └── StorageError   a folder or checkpoint that cannot be written: disk full or read-only
 
 A message is one line that names the thing, what was wanted, what came, and what to do next. Commands print it
 as it is and end with exit code 2.
@@ -56,7 +56,7 @@ class TrainingError(EmbedrecError):
 
 
 class StorageError(TrainingError):
-    """A checkpoint cannot be written; every other training would meet the same."""
+    """A folder or checkpoint cannot be written; every other training would meet the same."""
 
 
 def nearest(name: str, known: Iterable[str]) -> str:

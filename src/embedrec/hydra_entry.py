@@ -35,7 +35,7 @@ def with_hydra(task: Task, arguments: list[str], conf: Path, config_name: str) -
     sys.argv = [sys.argv[0], *arguments]
     try:
         hydra.main(version_base="1.3", config_path=str(conf.resolve()), config_name=config_name)(kept)()
-    except (HydraException, OmegaConfBaseException, ValueError, OSError) as error:
+    except (HydraException, OmegaConfBaseException, ValueError) as error:
         raise ConfigError(explain(error)) from error
     if failed:  # outside: the task's own errors are no refusals of Hydra's
         raise failed[0]

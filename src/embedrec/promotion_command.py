@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 from pathlib import Path
@@ -93,11 +92,13 @@ def push(arguments: list[str]) -> None:
 
     from embedrec.tracking import refuse_password
     from embedrec.tracking.push import push as send
+    from embedrec.tracking.store import shown
 
-    refuse_password("--uri", uri)
-    for old, new in send(json.loads(kept.read_text(encoding="utf-8"))["run_id"], Path(given.outputs), uri):
+    if given.uri:
+        refuse_password("--uri", given.uri)
+    for old, new in send(Path(given.folder), Path(given.outputs), uri):
         print(f"{old} → {new}")
-    print(uri)
+    print(shown(uri))
 
 
 def _places(parser: Parser) -> None:

@@ -145,6 +145,45 @@ def test_a_trial_that_is_always_killed_is_given_up(tmp_path: Path) -> None:
     assert "killed 3 times" in trial.user_attrs["reason"]
 
 
+def test_drivers_that_die_do_not_speak_against_their_trial(tmp_path: Path) -> None:
+    study = opened(tmp_path / "s", n_trials=1)
+    claim = study.ask()
+    for _ in range(2 * MAX_KILLS):
+        die(study)
+        study = opened(tmp_path / "s", n_trials=1)
+        study.recover()
+        assert study.ask() == claim
+
+
+def test_a_killed_trial_that_gets_further_is_not_given_up(tmp_path: Path) -> None:
+    study = opened(tmp_path / "s", n_trials=1)
+    for epoch in range(1, 2 * MAX_KILLS):
+        claim = study.ask()
+        assert claim is not None
+        trial = running_trial(study.folder, study.search, 0, study.driver, maximize=True)
+        assert trial is not None
+        trial.report(0.1, epoch)
+        study.settle([claim], killed=True)
+    assert study.ask() == claim
+
+
+def test_what_was_asked_for_and_not_run_goes_back_at_the_end(tmp_path: Path) -> None:
+    study = opened(tmp_path / "s", n_trials=1)
+    claim = study.ask()
+    study.close()
+    assert study.trials() == []
+    assert opened(tmp_path / "s", n_trials=1).ask() == claim
+
+
+def test_a_study_elsewhere_belongs_to_one_folder(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'elsewhere.db'}"
+    (tmp_path / "other").mkdir()
+    opened(tmp_path / "s", storage=url).close()
+    opened(tmp_path / "s", storage=url).close()
+    with pytest.raises(ConfigError, match="folder was"):
+        opened(tmp_path / "other" / "s", storage=url)
+
+
 def test_ctrl_c_does_not_count_as_a_kill(tmp_path: Path) -> None:
     study = opened(tmp_path / "s", n_trials=1)
     for _ in range(2 * MAX_KILLS):

@@ -210,6 +210,22 @@ def test_a_model_of_ratings_is_chosen_by_its_error(tmp_path: Path) -> None:
     assert 0 < float(first["valid_rmse"]) <= float(second["valid_rmse"])
 
 
+def test_any_folder_will_do(demo_tables: Path, tmp_path: Path) -> None:
+    _, table = search(demo_tables, tmp_path / "Łódź é", "model=svd", "hparams_search.n_trials=1")
+    assert [row["state"] for row in table] == ["finished"]
+
+
+def test_an_error_outside_of_the_trial_stops_the_sweep_and_is_named(
+    demo_tables: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def locked(*_: object, **__: object) -> None:
+        raise ZeroDivisionError("odd store")
+
+    monkeypatch.setattr("embedrec.search.trial.running_trial", locked)
+    with pytest.raises(TrainingError, match="ZeroDivisionError: odd store"):
+        search(demo_tables, tmp_path, "model=svd", "hparams_search.n_trials=2")
+
+
 def test_time_is_up(demo_tables: Path, tmp_path: Path) -> None:
     stdout, table = search(demo_tables, tmp_path, "model=svd", "hparams_search.minutes=0.0001")
     assert "no further trial is begun" in stdout

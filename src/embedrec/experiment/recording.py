@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from omegaconf import OmegaConf
 
-from embedrec.errors import ConfigError
+from embedrec.errors import ConfigError, StorageError
 from embedrec.evaluation.summary import headline
 from embedrec.experiment.config import RunConfig
 from embedrec.experiment.documents import data_report
@@ -35,7 +35,8 @@ def begin(folder: Path, settings: Mapping[str, Any], shop: Shop, say: Say) -> No
     """Keep the settings and what is known of the data; a folder that was begun on other data is refused.
 
     Raises:
-        ConfigError: the data have changed since, or the folder cannot be written.
+        ConfigError: the data have changed since.
+        StorageError: the folder cannot be written.
     """
     _say_shop(shop, say)
     known = folder / DATA_REPORT
@@ -49,7 +50,9 @@ def begin(folder: Path, settings: Mapping[str, Any], shop: Shop, say: Say) -> No
             write_text(kept, OmegaConf.to_yaml(OmegaConf.create(dict(settings))))
         write_json(known, data_report(shop))
     except OSError as error:
-        raise ConfigError(f"{folder} cannot be written ({error.strerror}); set outputs=DIR to another place") from error
+        raise StorageError(
+            f"{folder} cannot be written ({error.strerror}); set outputs=DIR to another place"
+        ) from error
 
 
 def tracker_of(config: RunConfig, folder: Path, name: str | None = None) -> Tracker | None:

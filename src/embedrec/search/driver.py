@@ -23,14 +23,14 @@ from omegaconf import DictConfig, OmegaConf
 from embedrec.errors import ConfigError, TrainingError, nearest
 from embedrec.experiment import RunConfig, parse_config
 from embedrec.experiment.folders import sweep_folder
-from embedrec.experiment.recording import closing, tracker_of
+from embedrec.experiment.recording import RUN_ID, closing, tracker_of
 from embedrec.hydra_entry import plain_settings
 from embedrec.models import BiasedMfConfig
 from embedrec.search.history import drawn_overrides, record_of
 from embedrec.search.report import write_sweep_report
 from embedrec.search.settings import GROUP, SearchConfig, parse_search
 from embedrec.search.space import MODEL, Space, make_space, swept_axis
-from embedrec.search.study import Claim, SweepStudy, read_outcome
+from embedrec.search.study import KILLED, Claim, SweepStudy, read_outcome
 from embedrec.search.table import print_table, write_table
 from embedrec.search.trial import PLACE
 from embedrec.tracking import Tracker
@@ -88,7 +88,8 @@ def drive(config: DictConfig, loader: ConfigLoader, launcher: Launcher, argument
         raise
     try:
         study.begin(sweep.settings)
-        tracker = tracker_of(sweep.base, sweep.folder, sweep.folder.name)
+        with study.alone():  # of two that begin together one makes the parent run
+            tracker = tracker_of(sweep.base, sweep.folder, sweep.folder.name)
         with closing(tracker):
             if tracker:
                 tracker.parameters(sweep.settings | {"space": sweep.space.plain()}, {"sweep": sweep.folder.name})
@@ -99,9 +100,9 @@ def drive(config: DictConfig, loader: ConfigLoader, launcher: Launcher, argument
     finally:
         study.close()
     print(sweep.folder)
-    trials = record_of(sweep, study).trials
-    if trials and not any(one.state == "finished" for one in trials):
-        raise TrainingError(f"no trial of {sweep.folder} finished; the first said: {trials[0].reason}")
+    states = record_of(sweep, study, study.trials()).trials
+    if states and all(one.state == "failed" for one in states):
+        raise TrainingError(f"no trial of {sweep.folder} finished; the first said: {states[0].reason}")
 
 
 def _prepare(config: DictConfig, loader: ConfigLoader, arguments: list[str]) -> Sweep:
@@ -198,10 +199,22 @@ def _run(sweep: Sweep, study: SweepStudy, launcher: Launcher, claims: list[Claim
         killed = True
     finally:
         study.settle(claims, killed=killed)
+        for claim in claims:
+            _close_record(sweep, claim)
     for claim in claims:
         _say(sweep, study, claim)
     if stop:
         raise TrainingError(str(stop))
+
+
+def _close_record(sweep: Sweep, claim: Claim) -> None:
+    """Close the MLflow run of a trial whose process did not live to do it."""
+    folder = sweep.folder / str(claim.number)
+    outcome = read_outcome(folder)
+    if (outcome and KILLED not in outcome.get("error", "")) or not (folder / RUN_ID).is_file():
+        return
+    if tracker := tracker_of(sweep.base, folder):
+        tracker.finish("FAILED" if outcome else "KILLED")
 
 
 def _place(sweep: Sweep, study: SweepStudy, claim: Claim) -> list[str]:
@@ -213,7 +226,7 @@ def _place(sweep: Sweep, study: SweepStudy, claim: Claim) -> list[str]:
         "maximize": sweep.maximize,
         "alone": alone,
     }
-    return [f"+{PLACE}.{key}={json.dumps(value)}" for key, value in values.items()]
+    return [f"+{PLACE}.{key}={json.dumps(value, ensure_ascii=False)}" for key, value in values.items()]
 
 
 def _say(sweep: Sweep, study: SweepStudy, claim: Claim) -> None:
@@ -231,12 +244,16 @@ def _say(sweep: Sweep, study: SweepStudy, claim: Claim) -> None:
 
 def _conclude(sweep: Sweep, study: SweepStudy, tracker: Tracker | None) -> None:
     """Write and show what is known, however the loop ended."""
-    record = record_of(sweep, study)
-    varied = {one.number: drawn_overrides(one) for one in study.trials()}
-    write_table(sweep.folder / "trials.csv", record, sweep.shared, varied, f"valid_{sweep.figure}")
+    trials = study.trials()
+    record = record_of(sweep, study, trials)
+    varied = {one.number: drawn_overrides(one) for one in trials}
     print_table(record, varied)
-    write_sweep_report(sweep.folder / "report.html", record)
-    print(f"report: {sweep.folder / 'report.html'}")
+    try:
+        write_table(sweep.folder / "trials.csv", record, sweep.shared, varied, f"valid_{sweep.figure}")
+        write_sweep_report(sweep.folder / "report.html", record)
+        print(f"report: {sweep.folder / 'report.html'}")
+    except OSError as error:  # what ended the sweep is said after this, and must not be hidden by it
+        sys.stderr.write(f"{sweep.folder}: table and report cannot be written ({error.strerror})\n")
     if tracker:
         best = [value for _, value in record.ranking()[:1]]
         tracker.metrics({f"valid/{sweep.figure}/best": value for value in best})

@@ -25,9 +25,8 @@ STATES: dict[TrialState, State] = {
 IN_WORDS = {"tpe": "TPE", "random": "random", "grid": "grid", "median": "median rule", "halving": "successive halving"}
 
 
-def record_of(sweep: Sweep, study: SweepStudy) -> SweepRecord:
-    """Collect what is known of a sweep now."""
-    trials = study.trials()
+def record_of(sweep: Sweep, study: SweepStudy, trials: list[FrozenTrial]) -> SweepRecord:
+    """Collect what is known of the trials of a sweep."""
     working = _working_times(trials)
     return SweepRecord(
         name=sweep.folder.name,

@@ -33,7 +33,8 @@ from embedrec.search.space import Space
 
 STUDY = "study.db"
 OUTCOME = "outcome.json"
-MAX_KILLS = 3  # a trial killed so often is given up: it would kill its process for ever
+MAX_KILLS = 3  # a trial killed so often without an epoch in between is given up: it would kill its worker for ever
+KILLED = "its process was killed"
 STARTUP = 10  # random trials before TPE learns from them, at most
 MARK, DRIVER, DRAWN, KILLS, REASON = "embedrec", "driver", "overrides", "kills", "reason"
 
@@ -73,6 +74,8 @@ class SweepStudy:
         """
         wanted = {**settings, **{f"space {key}": axis for key, axis in self.space.plain().items()}}
         wanted["sampler"] = self.search.sampler
+        if self.search.storage:  # locks and outcomes lie in the folder: one study, one folder
+            wanted["folder"] = str(self.folder.resolve())
         with self._lock:
             known = self._study.user_attrs.get(MARK)
             if known is None and self._study.trials:
@@ -114,7 +117,7 @@ class SweepStudy:
                 if trial.user_attrs.get(DRIVER) != self._driver and not self._runs(trial)
             ]
             for trial in left:
-                self._settle(trial, killed=True)
+                self._settle(trial, killed=False)  # that its driver died says nothing against a trial
             return [trial.number for trial in left]
 
     def settle(self, claims: Sequence[Claim], *, killed: bool) -> None:
@@ -127,16 +130,18 @@ class SweepStudy:
 
     def _settle(self, trial: FrozenTrial, *, killed: bool) -> None:
         outcome = read_outcome(self.folder / str(trial.number))
-        kills = trial.user_attrs.get(KILLS, 0) + killed
+        epochs = len(trial.intermediate_values)
+        before, at = trial.user_attrs.get(KILLS, (0, 0))
+        kills = (before if at == epochs else 0) + killed  # in a row: one that gets further each time is not at fault
         if outcome is None and kills >= MAX_KILLS:
             outcome = {
                 "state": "failed",
-                "error": f"killed {kills} times while it ran; out of memory? Its log and checkpoints are kept",
+                "error": f"{KILLED} {kills} times at the same epoch; out of memory? Its checkpoints are kept",
             }
             (self.folder / str(trial.number)).mkdir(exist_ok=True)
             write_json(self.folder / str(trial.number) / OUTCOME, outcome)
         if outcome is None:
-            self._study._storage.set_trial_user_attr(trial._trial_id, KILLS, kills)
+            self._study._storage.set_trial_user_attr(trial._trial_id, KILLS, [kills, epochs])
             self._study._storage.set_trial_state_values(trial._trial_id, TrialState.WAITING)
         elif outcome["state"] == "finished" and outcome.get("value") is not None:
             self._study.tell(trial.number, outcome["value"])
@@ -147,10 +152,10 @@ class SweepStudy:
             self._study.tell(trial.number, state=TrialState.FAIL)
 
     def _runs(self, trial: FrozenTrial) -> bool:
-        locks = [trial_lock(self.folder / str(trial.number))]
-        if driver := trial.user_attrs.get(DRIVER):
-            locks.append(_driver_lock(self.folder, driver))
-        return any(_held(lock) for lock in locks)
+        driver = trial.user_attrs.get(DRIVER)
+        if driver and _held(_driver_lock(self.folder, driver)):  # first: asking takes the other lock for an instant
+            return True
+        return _held(trial_lock(self.folder / str(trial.number)))
 
     def trials(self) -> list[FrozenTrial]:
         """Return all trials that were asked for, by number."""
@@ -161,8 +166,16 @@ class SweepStudy:
         states = [trial.state for trial in self._study.get_trials(deepcopy=False)]
         return max(self.asked, len(states)) - sum(state.is_finished() for state in states)
 
+    def alone(self) -> FileLock:
+        """Return the lock of the sweep's folder."""
+        return self._lock
+
     def close(self) -> None:
-        """Let go of the study; what this process had asked for can be taken by others."""
+        """Let go of the study; what this process had asked for and not told goes back."""
+        with self._lock:
+            for trial in self._study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
+                if trial.user_attrs.get(DRIVER) == self._driver:
+                    self._settle(trial, killed=False)
         self._alive.release()
         _driver_lock(self.folder, self._driver).unlink(missing_ok=True)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -10,6 +11,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
+from embedrec.experiment.folders import write_text
 from embedrec.search.record import SweepRecord, TrialRecord
 
 
@@ -29,15 +31,14 @@ def write_table(
     path: Path, sweep: SweepRecord, shared: Sequence[str], drawn: Mapping[int, Sequence[str]], figure: str
 ) -> None:
     """Write the table of trials as CSV: overrides shared by all and drawn for each; `figure` names the values."""
-    partial = path.with_name(f".{path.name}.partial")
-    with partial.open("w", newline="", encoding="utf-8") as file:
-        table = csv.writer(file)
-        table.writerow(["trial", "overrides", figure, "error", "state", "seconds"])
-        for trial in best_first(sweep):
-            value = trial.value if trial.state == "finished" else None
-            given = " ".join([*shared, *drawn[trial.number]])
-            table.writerow([trial.number, given, value, trial.reason, trial.state, trial.seconds])
-    partial.replace(path)
+    text = io.StringIO(newline="")
+    table = csv.writer(text)
+    table.writerow(["trial", "overrides", figure, "error", "state", "seconds"])
+    for trial in best_first(sweep):
+        value = trial.value if trial.state == "finished" else None
+        given = " ".join([*shared, *drawn[trial.number]])
+        table.writerow([trial.number, given, value, trial.reason, trial.state, trial.seconds])
+    write_text(path, text.getvalue())
 
 
 def print_table(sweep: SweepRecord, drawn: Mapping[int, Sequence[str]]) -> None:
@@ -50,7 +51,7 @@ def print_table(sweep: SweepRecord, drawn: Mapping[int, Sequence[str]]) -> None:
         seconds = "" if trial.seconds is None else f"{trial.seconds:.0f} s"
         table.add_row(str(trial.number), " ".join(drawn[trial.number]), said.get(trial.state, shown), seconds)
     Console().print(table)
-    if trials and trials[0].state == "finished":
+    if trials and trials[0].state == "finished" and trials[0].value is not None:
         print(f"train the best in full: {trials[0].command}")
 
 

@@ -14,9 +14,10 @@ from filelock import FileLock, Timeout
 from optuna.trial import Trial
 from pydantic import BaseModel, ConfigDict
 
+from embedrec.cli import REFUSED
 from embedrec.errors import DataError, EmbedrecError, StorageError
 from embedrec.experiment import RunConfig, parse_config
-from embedrec.experiment.folders import write_json
+from embedrec.experiment.folders import write_json, write_text
 from embedrec.experiment.run import run_trial
 from embedrec.experiment.shop import Shop, open_shop
 from embedrec.search.settings import GROUP, parse_search
@@ -27,6 +28,7 @@ from embedrec.training import Pruned
 
 PLACE = "sweep"  # the setting under which a driver tells a trial where it belongs
 DATA_SEEN = "data.json"
+SECONDS = "seconds"  # of training that a trial has had
 
 
 class Place(BaseModel):
@@ -61,6 +63,9 @@ def work(plain: dict[str, Any]) -> str | None:
         return str(error)
     except OSError as error:  # above all a full disk
         return f"{error.filename or folder}: {error.strerror}; free some space, then repeat the command to continue"
+    except Exception as error:  # the study's store, or our bug: every other trial would meet it too
+        write_text(folder / "error.txt", traceback.format_exc())
+        return _named(error, folder)
     return None
 
 
@@ -71,11 +76,13 @@ class _SweepStopped(Exception):  # noqa: N818
 def _outcome(plain: dict[str, Any], folder: Path, trial: Trial, place: Place) -> dict[str, Any]:
     """Train and measure; an error of the trial's own becomes its outcome."""
     curve: list[tuple[int, float]] = []
+    before = trial.user_attrs.get(SECONDS, 0.0)  # of attempts that were killed
 
     def report(epoch: int, value: float) -> None:
         curve.append((epoch, value))
         if epoch not in trial.study.get_trials(deepcopy=False)[place.trial].intermediate_values:
             trial.report(value, epoch)
+        trial.set_user_attr(SECONDS, before + time.perf_counter() - start)
         if trial.should_prune():
             raise Pruned
 
@@ -87,17 +94,19 @@ def _outcome(plain: dict[str, Any], folder: Path, trial: Trial, place: Place) ->
         found = run_trial(config, folder, shop, report, progress=place.alone)
         ended = {"state": "finished", "value": found.score if found else None}
     except Pruned:
-        ended = {"state": "pruned", "value": curve[-1][1], "error": f"behind the others after {len(curve)} epochs"}
+        ended = {"state": "pruned", "value": curve[-1][1], "error": f"behind the others after {curve[-1][0]} epochs"}
     except StorageError as error:
         raise _SweepStopped(f"{error}; repeat the command to continue") from error
     except EmbedrecError as error:
         ended = {"state": "failed", "error": " ".join(str(error).split())}
-    except (_SweepStopped, OSError):
+    except _SweepStopped:
         raise
     except Exception as error:  # one trial's crash must not end a night's sweep
-        (folder / "error.txt").write_text(traceback.format_exc(), encoding="utf-8")
+        if isinstance(error, OSError) and error.errno in REFUSED:
+            raise
+        write_text(folder / "error.txt", traceback.format_exc())
         ended = {"state": "failed", "error": _named(error, folder)}
-    return {**ended, "seconds": round(time.perf_counter() - start, 3), "curve": curve}
+    return {**ended, "seconds": round(before + time.perf_counter() - start, 3), "curve": curve}
 
 
 def _named(error: Exception, folder: Path) -> str:

@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from embedrec.errors import ConfigError
+from embedrec.tracking.journal import RUN_ID, Journal
+from embedrec.tracking.reaching import reason, store_errors
 from embedrec.tracking.store import UnreachableError, connect, experiment_of, local_uri, shown, writing
 from embedrec.tracking.tracker import PARENT_TAG
 
 PUSHED_FROM = "embedrec.pushed_from"  # tag: the run's id in the store it came from
 
 
-def push(run_id: str, outputs: Path, uri: str) -> Iterator[tuple[str, str]]:
-    """Copy a run of the outputs folder's store, and its children; yields (old id, new id). Twice sends nothing twice.
+def push(folder: Path, outputs: Path, uri: str) -> Iterator[tuple[str, str]]:
+    """Copy the run of a folder from the store of `outputs`, and its children; yields (old id, new id).
+
+    Twice sends nothing twice. A run that went from one store to another on the way has an id in each, and its
+    children name whichever it had when they began.
 
     Raises:
         ConfigError: there is no such run, or the server does not answer.
@@ -25,20 +31,35 @@ def push(run_id: str, outputs: Path, uri: str) -> Iterator[tuple[str, str]]:
         here, there = connect(local_uri(outputs), outputs), connect(uri, outputs)
     except UnreachableError as error:
         raise ConfigError(f"{shown(uri)} does not answer ({error}); nothing was sent") from error
+    ids = {one["run_id"] for one in Journal(folder).records if "run_id" in one}
+    run_id = json.loads((folder / RUN_ID).read_text(encoding="utf-8"))["run_id"]
     try:
         run = here.get_run(run_id)
     except MlflowException as error:
         raise ConfigError(f"{run_id}: no such run in {outputs / 'mlflow.db'}") from error
     experiment = here.get_experiment(run.info.experiment_id)
     target = experiment_of(there, uri, experiment.name, outputs)
-    with writing(uri):
-        parent = _copy(run, here, there, target, None)
-    yield run_id, parent
-    children = here.search_runs([run.info.experiment_id], f"tags.`{PARENT_TAG}` = '{run_id}'")
-    for child in children:
+    try:
         with writing(uri):
-            new = _copy(child, here, there, target, parent)
-        yield child.info.run_id, new
+            parent = _copy(run, here, there, target, None)
+        yield run_id, parent
+        for one in sorted(ids | {run_id}):
+            for child in _all(here, run.info.experiment_id, f"tags.`{PARENT_TAG}` = '{one}'"):
+                with writing(uri):
+                    new = _copy(child, here, there, target, parent)
+                yield child.info.run_id, new
+    except store_errors() as error:
+        raise ConfigError(f"{shown(uri)}: {reason(error)}; the same command sends the rest") from error
+
+
+def _all(client: Any, experiment: str, query: str) -> Iterator[Any]:
+    """Yield every run that a query finds, page by page."""
+    token = None
+    while True:
+        page = client.search_runs([experiment], query, page_token=token)
+        yield from page
+        if not (token := page.token):
+            return
 
 
 def _copy(run: Any, here: Any, there: Any, experiment: str, parent: str | None) -> str:
@@ -48,7 +69,7 @@ def _copy(run: Any, here: Any, there: Any, experiment: str, parent: str | None) 
 
     old = run.info.run_id
     known = there.search_runs([experiment], f"tags.`{PUSHED_FROM}` = '{old}'")
-    if known and known[0].info.status == run.info.status:
+    if known and (known[0].info.status, known[0].info.end_time) == (run.info.status, run.info.end_time):
         return str(known[0].info.run_id)
     tags = {**run.data.tags, PUSHED_FROM: old, **({PARENT_TAG: parent} if parent else {})}
     made = known[0] if known else there.create_run(experiment, run.info.start_time, tags, run.info.run_name)

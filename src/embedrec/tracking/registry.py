@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from embedrec.errors import ConfigError, nearest, quoted
+from embedrec.errors import ConfigError, masked, nearest, quoted
 from embedrec.tracking.bundle_record import BUNDLE, BUNDLE_TAG, NAME, log_bundle
 from embedrec.tracking.reaching import quiet
 from embedrec.tracking.store import local_uri, shown
@@ -60,7 +60,7 @@ class RecordedRun:
 
 def store_uri(outputs: Path, configured: str | None = None) -> str:
     """Return the tracking store: MLFLOW_TRACKING_URI, else what a run was told, else sqlite in the outputs folder."""
-    return os.environ.get("MLFLOW_TRACKING_URI") or configured or local_uri(outputs)
+    return configured or os.environ.get("MLFLOW_TRACKING_URI") or local_uri(outputs)
 
 
 def fetch_bundle(uri: str, outputs: Path = Path("outputs")) -> Path:
@@ -230,7 +230,7 @@ def plainly(uri: str) -> Iterator[None]:
         said = " ".join((str(error).splitlines() or [type(error).__name__])[0].split())
         if "Max retries exceeded" in said:
             said = "it cannot be reached; start it, or set MLFLOW_TRACKING_URI to another"
-        raise ConfigError(f"the tracking store {shown(uri)}: {said[:300]}") from error
+        raise ConfigError(f"the tracking store {shown(uri)}: {masked(said)[:300]}") from error
 
 
 def code_now() -> dict[str, str]:
