@@ -210,8 +210,10 @@ def test_a_model_of_ratings_is_chosen_by_its_error(tmp_path: Path) -> None:
     assert 0 < float(first["valid_rmse"]) <= float(second["valid_rmse"])
 
 
-def test_any_folder_will_do(demo_tables: Path, tmp_path: Path) -> None:
-    _, table = search(demo_tables, tmp_path / "Łódź é", "model=svd", "hparams_search.n_trials=1")
+def test_any_folder_will_do(demo_tables: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "Łódź é").mkdir()
+    monkeypatch.chdir(tmp_path / "Łódź é")
+    _, table = search(demo_tables, Path("out"), "model=svd", "hparams_search.n_trials=1")
     assert [row["state"] for row in table] == ["finished"]
 
 
