@@ -61,8 +61,9 @@ class Runner:
         self.valid_truth = Truth.of_window(self.before_valid, shop.split.test_from)
         self.test_truth = Truth.of_window(self.before_test, shop.split.end)
         self._watched = self.valid_truth.sample(self.before_valid, WATCHED)
-        # where nobody buys a product again, a list filled with what a customer has tells nothing of the model
-        self._watched_view = "all" if self.valid_truth.repeat_share(self.before_valid) else "new"
+        # published splits mask what a customer has: there a list filled with it would tell nothing of the model
+        masked = shop.split.protocol != "global_time" and not self.valid_truth.repeat_share(self.before_valid)
+        self._watched_view = "new" if masked else "all"
         self.newcomers = Truth.of_newcomers(self.before_test, shop.split.end)
         self._progress = progress
 
