@@ -25,7 +25,7 @@ TRIALS = 6
 SETTINGS = [one for one in QUICK if not one.startswith(("model.dim", "trainer.learning_rate"))]
 
 
-def arguments(data: Path, outputs: Path, *more: str) -> list[str]:
+def arguments(data: Path, outputs: Path, *more: str, trials: int = TRIALS) -> list[str]:
     return [
         "-m",
         f"data.path={data}",
@@ -33,7 +33,7 @@ def arguments(data: Path, outputs: Path, *more: str) -> list[str]:
         "name=night",
         *SETTINGS,
         "hparams_search=optuna",
-        f"hparams_search.n_trials={TRIALS}",
+        f"hparams_search.n_trials={trials}",
         "hparams_search.sampler=random",
         "hparams_search.pruner=null",
         "model.dim=4,8",
@@ -41,9 +41,9 @@ def arguments(data: Path, outputs: Path, *more: str) -> list[str]:
     ]
 
 
-def start(given: list[str]) -> subprocess.Popen[str]:
+def start(given: list[str], stdout: int = subprocess.PIPE) -> subprocess.Popen[str]:
     command = [sys.executable, str(SCRIPTS / "train.py"), *given]
-    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
+    pipes = {"stdout": stdout, "stderr": subprocess.STDOUT, "text": True}
     return subprocess.Popen(command, start_new_session=True, **pipes)  # type: ignore[call-overload,no-any-return]
 
 
@@ -82,14 +82,14 @@ def records(outputs: Path) -> list[Any]:
     return list(client.search_runs([experiment.experiment_id]))
 
 
-def check(outputs: Path, undisturbed: Path) -> None:
+def check(outputs: Path, undisturbed: Path, trials: int = TRIALS) -> None:
     assert values(outputs) == values(undisturbed)
-    assert [state for _, state, _, _ in values(outputs)] == [TrialState.COMPLETE.name] * TRIALS
+    assert [state for _, state, _, _ in values(outputs)] == [TrialState.COMPLETE.name] * trials
     found = records(outputs)
     assert {one.info.status for one in found} == {"FINISHED"}
     (parent,) = (one for one in found if PARENT_TAG not in one.data.tags)
     children = [one for one in found if one.data.tags.get(PARENT_TAG) == parent.info.run_id]
-    assert len(children) == TRIALS == len(found) - 1
+    assert len(children) == trials == len(found) - 1
     kept = {
         json.loads((outputs / "sweeps" / "night" / str(n) / "run.json").read_text())["run_id"] for n in range(TRIALS)
     }
@@ -120,29 +120,42 @@ def test_a_killed_driver_and_two_that_go_on(demo_tables: Path, undisturbed: Path
     check(tmp_path, undisturbed)
 
 
+MANY, KILLS = 30, 10
+
+
+@pytest.fixture(scope="module")
+def undisturbed_night(demo_tables: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    outputs = tmp_path_factory.mktemp("night")
+    finish(arguments(demo_tables, outputs, trials=MANY))
+    return outputs
+
+
 @pytest.mark.slow
 @pytest.mark.timeout(1800)
 @pytest.mark.parametrize("launcher", ["basic", "joblib"])
-def test_twenty_kills(demo_tables: Path, undisturbed: Path, tmp_path: Path, launcher: str) -> None:
+def test_kills_of_drivers_and_workers(
+    demo_tables: Path, undisturbed_night: Path, tmp_path: Path, launcher: str
+) -> None:
+    """Up to ten with each launcher, as long as the sweep lasts."""
     rng = random.Random(launcher)
     more = ["hydra/launcher=joblib", "hydra.launcher.n_jobs=2"] if launcher == "joblib" else []
-    given = arguments(demo_tables, tmp_path, *more)
+    given = arguments(demo_tables, tmp_path, *more, trials=MANY)
     kills = {"driver": 0, "worker": 0}
-    process = start(given)
-    for _ in range(10):
-        time.sleep(rng.uniform(2, 14))
+    process = start(given, subprocess.DEVNULL)  # orphans would keep a pipe open
+    while sum(kills.values()) < KILLS and process.poll() is None:
+        time.sleep(rng.uniform(3, 9))
         workers = loky_workers(process.pid)
-        if workers and rng.random() < 0.6:
+        if workers and rng.random() < 0.5:
             with suppress(ProcessLookupError):
                 os.kill(rng.choice(workers), signal.SIGKILL)
                 kills["worker"] += 1
-            continue
-        if process.poll() is None:
+        elif process.poll() is None:
             os.kill(process.pid, signal.SIGKILL)  # the driver alone: its workers are orphans now
             kills["driver"] += 1
-        process.communicate()
-        process = start(given)
-    process.communicate(timeout=280)
+            process.wait()
+            process = start(given, subprocess.DEVNULL)
+    process.wait(timeout=280)
     finish(given)
     print(f"\n{launcher}: {kills}")
-    check(tmp_path, undisturbed)
+    assert sum(kills.values()) > KILLS // 2, kills
+    check(tmp_path, undisturbed_night, MANY)
