@@ -84,6 +84,16 @@ def test_what_is_drawn_does_not_depend_on_kills(tmp_path: Path) -> None:
     assert len({tuple(one) for one in calm}) == len(calm)  # a sampler begun anew would draw the same again
 
 
+def test_a_trial_killed_before_its_settings_were_drawn_gets_the_same(tmp_path: Path) -> None:
+    expected = opened(tmp_path / "calm").ask()
+    first = opened(tmp_path / "s")
+    first._study.ask()  # and dies
+    die(first)
+    second = opened(tmp_path / "s")
+    second.recover()
+    assert second.ask() == expected
+
+
 def test_a_killed_trial_is_asked_for_again_under_its_number(tmp_path: Path) -> None:
     first = opened(tmp_path / "s")
     claim = first.ask()

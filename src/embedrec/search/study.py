@@ -97,11 +97,12 @@ class SweepStudy:
         """Take the next trial: one that was killed, or a new one; None where all are asked for."""
         with self._lock:
             trials = self._study.get_trials(deepcopy=False)
-            waiting = any(trial.state == TrialState.WAITING for trial in trials)
+            waiting = [trial.number for trial in trials if trial.state == TrialState.WAITING]
             if not waiting and len(trials) >= self.asked:
                 return None
-            # a sampler of its own for each trial: what is drawn does not depend on how often a sweep was continued
-            self._study.sampler = _sampler(self.search, self._seed * 1_000_003 + len(trials))
+            # a sampler of its own for each number: what is drawn does not depend on when a sweep was killed
+            number = min(waiting, default=len(trials))
+            self._study.sampler = _sampler(self.search, self._seed * 1_000_003 + number)
             trial = self._study.ask()
             trial.set_user_attr(DRIVER, self._driver)
             drawn = self.space.suggest(trial)
