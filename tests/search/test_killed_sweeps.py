@@ -91,7 +91,7 @@ def check(outputs: Path, undisturbed: Path, trials: int = TRIALS) -> None:
     children = [one for one in found if one.data.tags.get(PARENT_TAG) == parent.info.run_id]
     assert len(children) == trials == len(found) - 1
     kept = {
-        json.loads((outputs / "sweeps" / "night" / str(n) / "run.json").read_text())["run_id"] for n in range(TRIALS)
+        json.loads((outputs / "sweeps" / "night" / str(n) / "run.json").read_text())["run_id"] for n in range(trials)
     }
     assert kept == {one.info.run_id for one in children}
 
