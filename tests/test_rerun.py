@@ -141,9 +141,9 @@ def test_changed_code_is_named(trained: Trained, tmp_path: Path, monkeypatch: py
     uri = store_uri(tmp_path)
     found = find(str(trained.folder), tmp_path)
     Registry(uri).client.set_tag(found.run_id, "git.commit", "a" * 40)
-    monkeypatch.setattr(module, "code_now", lambda: {"git.commit": "b" * 40, "git.dirty": "false"})
+    monkeypatch.setattr(module, "commit", lambda: {"git.commit": "b" * 40, "git.dirty": "false"})
     assert module._likely(found, uri) == f"the code has changed: commit {'a' * 10} then, {'b' * 10} now"
-    monkeypatch.setattr(module, "code_now", lambda: {"git.commit": "a" * 40, "git.dirty": "true"})
+    monkeypatch.setattr(module, "commit", lambda: {"git.commit": "a" * 40, "git.dirty": "true"})
     assert module._likely(found, uri) == "the checkout held changes that are in no commit"
     assert module._likely(find(str(trained.folder), tmp_path), store_uri(tmp_path / "nowhere")) != "", "dirty now"
 

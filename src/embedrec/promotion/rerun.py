@@ -21,7 +21,8 @@ from embedrec.experiment.run import run_trial
 from embedrec.experiment.shop import open_shop
 from embedrec.experiment.tuned import Tune
 from embedrec.promotion.finding import Found, find
-from embedrec.tracking.registry import Registry, code_now, exists, store_uri
+from embedrec.tracking.commit import commit
+from embedrec.tracking.registry import Registry, exists, store_uri
 
 RERUNS = "reruns"  # below outputs: a rerun is a check, which moves no `latest` and is not recorded again
 VARYING = ("run_id", "fit_seconds", "peak_mb")  # what may differ between two equal runs
@@ -144,7 +145,7 @@ def _bundle_id(found: Found) -> dict[str, str]:
 
 def _likely(found: Found, uri: str) -> str:
     """Name what is known to have changed since the run: the code."""
-    now = code_now()
+    now = commit()
     record = Registry(uri).run(found.run_id) if found.run_id and exists(uri) else None
     then = record.tags if record else {}
     if then.get("git.commit") and now.get("git.commit") and then["git.commit"] != now["git.commit"]:

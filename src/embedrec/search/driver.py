@@ -27,6 +27,7 @@ from embedrec.experiment.recording import RUN_ID, closing, tracker_of
 from embedrec.hydra_entry import plain_settings
 from embedrec.models import BiasedMfConfig
 from embedrec.search.history import drawn_overrides, record_of
+from embedrec.search.record import SweepRecord
 from embedrec.search.report import write_sweep_report
 from embedrec.search.settings import GROUP, SearchConfig, parse_search
 from embedrec.search.space import MODEL, Space, make_space, swept_axis
@@ -96,13 +97,12 @@ def drive(config: DictConfig, loader: ConfigLoader, launcher: Launcher, argument
             try:
                 _run_all(sweep, study, launcher, tracker)
             finally:
-                _conclude(sweep, study, tracker)
+                trials = _conclude(sweep, study, tracker).trials
     finally:
         study.close()
     print(sweep.folder)
-    states = record_of(sweep, study, study.trials()).trials
-    if states and all(one.state == "failed" for one in states):
-        raise TrainingError(f"no trial of {sweep.folder} finished; the first said: {states[0].reason}")
+    if trials and all(one.state == "failed" for one in trials):
+        raise TrainingError(f"no trial of {sweep.folder} finished; the first said: {trials[0].reason}")
 
 
 def _prepare(config: DictConfig, loader: ConfigLoader, arguments: list[str]) -> Sweep:
@@ -242,8 +242,8 @@ def _say(sweep: Sweep, study: SweepStudy, claim: Claim) -> None:
         print(f"{label} {sweep.figure} {value} in {outcome['seconds']:.0f} s{pruned}")
 
 
-def _conclude(sweep: Sweep, study: SweepStudy, tracker: Tracker | None) -> None:
-    """Write and show what is known, however the loop ended."""
+def _conclude(sweep: Sweep, study: SweepStudy, tracker: Tracker | None) -> SweepRecord:
+    """Write, show and return what is known, however the loop ended."""
     trials = study.trials()
     record = record_of(sweep, study, trials)
     varied = {one.number: drawn_overrides(one) for one in trials}
@@ -260,3 +260,4 @@ def _conclude(sweep: Sweep, study: SweepStudy, tracker: Tracker | None) -> None:
         tracker.artifacts(sweep.folder / "trials.csv", sweep.folder / "report.html")
     if left := study.unfinished():
         print(f"{left} of {study.asked} trials are left; continue with: {sweep.command}")
+    return record

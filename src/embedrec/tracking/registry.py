@@ -8,7 +8,6 @@ Nothing here is executed when a version is served: only the bundle in it is read
 
 from __future__ import annotations
 
-import os
 import re
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -19,9 +18,8 @@ from typing import Any
 
 from embedrec.errors import ConfigError, masked, nearest, quoted
 from embedrec.tracking.bundle_record import BUNDLE, BUNDLE_TAG, NAME, log_bundle
+from embedrec.tracking.config import TrackingConfig, shown
 from embedrec.tracking.reaching import quiet
-from embedrec.tracking.store import local_uri, shown
-from embedrec.tracking.tracker import commit
 
 URI = re.compile(r"models:/(?P<model>[^/@]+)(@(?P<alias>[^/@]+)|/(?P<number>[1-9]\d*))")
 CARD = "MODEL_CARD.md"
@@ -59,8 +57,8 @@ class RecordedRun:
 
 
 def store_uri(outputs: Path, configured: str | None = None) -> str:
-    """Return the tracking store: MLFLOW_TRACKING_URI, else what a run was told, else sqlite in the outputs folder."""
-    return configured or os.environ.get("MLFLOW_TRACKING_URI") or local_uri(outputs)
+    """Return the tracking store: what a run was told, else MLFLOW_TRACKING_URI, else sqlite in the outputs folder."""
+    return TrackingConfig(uri=configured).uri_in(outputs)
 
 
 def fetch_bundle(uri: str, outputs: Path = Path("outputs")) -> Path:
@@ -92,7 +90,6 @@ class Registry:
         from mlflow import MlflowClient
 
         quiet()
-        os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")  # a server that is down is said within seconds
         self.uri, self.name = uri, name
         if not exists(uri):
             raise ConfigError(
@@ -231,8 +228,3 @@ def plainly(uri: str) -> Iterator[None]:
         if "Max retries exceeded" in said:
             said = "it cannot be reached; start it, or set MLFLOW_TRACKING_URI to another"
         raise ConfigError(f"the tracking store {shown(uri)}: {masked(said)[:300]}") from error
-
-
-def code_now() -> dict[str, str]:
-    """Return git.commit and git.dirty of the checkout, nothing outside one; as tags of a run hold them."""
-    return commit()
