@@ -3,7 +3,6 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 SERVE ?= 1
-PORT ?= 7860
 
 # Real data for measuring lies beside some checkouts; tests that need it skip without it.
 EMBEDREC_DATA ?= $(abspath $(wildcard ../shared/data))
@@ -26,7 +25,7 @@ setup:  ## virtual environment in .venv with everything installed
 demo: setup  ## synthetic shop → train → evaluate → export → page (SERVE=0 stops before the page)
 	$(BIN)/python scripts/train.py data=demo name=demo
 ifneq ($(SERVE),0)
-	$(BIN)/python scripts/serve.py outputs/latest/bundle --port $(PORT)
+	$(BIN)/python scripts/serve.py outputs/latest/bundle --port $(or $(PORT),7860)
 endif
 
 test: setup  ## the default tests, under five minutes
@@ -49,4 +48,4 @@ bench: setup  ## benchmarks against named peers, ratios in one run
 	$(BIN)/python -m pytest -m benchmark -s tests/benchmarks
 
 ui: setup  ## the MLflow UI on what was tracked
-	MLFLOW_DISABLE_TELEMETRY=true $(BIN)/mlflow ui --host 127.0.0.1 --workers 1 --backend-store-uri sqlite:///outputs/mlflow.db
+	MLFLOW_DISABLE_TELEMETRY=true $(BIN)/mlflow ui --host 127.0.0.1 --port $(or $(PORT),5000) --workers 1 --backend-store-uri sqlite:///outputs/mlflow.db

@@ -7,7 +7,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from embedrec.bundle_commands import recommend
+from embedrec.bundle_commands import recommend, serve
 from embedrec.errors import ConfigError, DataError
 from runs import Trained
 
@@ -51,3 +51,9 @@ def test_targets_that_are_refused(simple: Trained, ids: Path, tmp_path: Path, ou
     with pytest.raises(ConfigError, match=wanted):
         recommend([str(simple.bundle), "--customers", str(ids), "--out", str(tmp_path / out)])
     assert ids.read_text() == before
+
+
+def test_the_help_of_serve_names_registered_bundles(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        serve(["--help"])
+    assert "models:/embedrec@champion" in capsys.readouterr().out

@@ -30,11 +30,13 @@ from embedrec.experiment.folders import write_json
 from embedrec.experiment.reevaluation import figures, open_window
 from embedrec.experiment.run import run_trial
 from embedrec.experiment.shop import open_shop
+from embedrec.promotion.finding import Found
 from embedrec.promotion.judging import Contest, PromotionError, hold, overlap_objection, own_objection
-from embedrec.promotion.promote import Promotion, promote
+from embedrec.promotion.promote import Promotion, _tracked, promote
 from embedrec.promotion_command import promote as promote_command
 from embedrec.tables import read_tables
 from embedrec.tracking import Tracker, TrackingConfig
+from embedrec.tracking.push import push
 from embedrec.tracking.registry import CARD, Registry, fetch_bundle, shown, store_uri
 from runs import SCRIPTS, SIMPLE, UNTRACKED, Trained, read_json, train_here
 
@@ -327,6 +329,17 @@ def test_a_bundle_that_fell_back(good: Trained) -> None:
 # Which run is meant
 
 
+def test_a_run_that_was_sent_on_is_known_by_its_id_there(store: Path, fresh: Path, tmp_path: Path) -> None:
+    folder, there = store / "runs" / "r", f"sqlite:///{tmp_path / 'there.db'}"
+    folder.mkdir(parents=True)
+    shutil.copy(fresh, tmp_path / "there.db")
+    tracker = Tracker(TrackingConfig(), store, "r", folder=folder)
+    tracker.finish()
+    ((_, sent),) = push(folder, store, there)
+    assert _tracked(Found(folder, tracker.run_id), there, store) == sent
+    assert _tracked(Found(folder, tracker.run_id), store_uri(store), store) == tracker.run_id
+
+
 def test_a_run_by_its_mlflow_id(trained: Trained, tmp_path: Path) -> None:
     """Found on disk, and where the folder is gone, in MLflow."""
     run_id = trained.metrics["run_id"]
@@ -397,7 +410,8 @@ def test_the_best_trial_of_a_sweep_is_trained_in_full_once(sweep: Path, store: P
 
 
 def test_a_full_run_that_was_killed_goes_on(sweep: Path, store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def killed(*_: Any, **__: Any) -> None:
+    def killed(*_: Any, **given: Any) -> None:
+        assert given["tags"] == {"sweep": "rules", "trial": "1"}
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
@@ -420,7 +434,8 @@ def test_a_sweep_without_a_finished_trial(sweep: Path, store: Path) -> None:
 
 
 def test_nothing_of_that_name(sweep: Path, store: Path, tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="no such folder.*did you mean 'rules'.*sweeps in"):
+    (store / "sweeps" / "notes").mkdir()
+    with pytest.raises(ConfigError, match=r"no such folder.*did you mean 'rules'.*sweeps in .*: rules$"):
         register("rule", store)
     with pytest.raises(ConfigError, match="no tracking store knows it"):
         register("0" * 32, store)

@@ -80,6 +80,9 @@ def serve(arguments: list[str]) -> int:
     """Serve the page and the API of a bundle until interrupted; return the exit code."""
     from embedrec.app.command import main
 
+    if {"-h", "--help"} & set(arguments):
+        print(f"BUNDLE is a {BUNDLE_HELP}.\n")
+
     return main([local_bundle(one) for one in arguments])
 
 

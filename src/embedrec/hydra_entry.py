@@ -22,6 +22,8 @@ def with_hydra(task: Task, arguments: list[str], conf: Path, config_name: str) -
     from omegaconf.errors import OmegaConfBaseException
 
     check_flags(arguments)
+    check_spaces(arguments)
+    arguments = [named_by_text(one) for one in arguments]
     failed: list[Exception] = []
 
     def kept(composed: Any) -> Any:
@@ -51,6 +53,22 @@ def check_flags(arguments: list[str]) -> None:
     parser = get_args_parser()
     parser.error = refuse  # type: ignore[method-assign]
     parser.parse_args(arguments)
+
+
+def check_spaces(arguments: list[str]) -> None:
+    """Refuse to change the space of one model here: Hydra merges it with the one there is, or finds no such setting."""
+    for argument in arguments:
+        if re.match(r"[+]{0,2}hparams_search\.models(\.[^=]*)?=(?!null$)", argument):
+            raise ConfigError(
+                f"{argument.partition('=')[0]}: the space of a model cannot be changed on the command line; sweep the "
+                "setting itself, such as -m model.dim=8,16, or write a file into conf/hparams_search"
+            )
+
+
+def named_by_text(argument: str) -> str:
+    """Quote a name that begins like a number: 2024 is a name as well."""
+    given = re.fullmatch(r"name=(\d[\w.-]*)", argument)
+    return f'name="{given.group(1)}"' if given else argument
 
 
 def select_files(arguments: list[str]) -> list[str]:
@@ -119,7 +137,8 @@ def explain(error: Exception) -> str:
         cause = error.__cause__
         parent = getattr(cause, "parent_node", None)
         siblings = [str(name) for name in parent] if parent is not None and hasattr(parent, "keys") else []
-        return f"{path}: there is no such setting{nearest(path.rsplit('.', 1)[-1], siblings)}"
+        unknown = str(getattr(cause, "key", None) or path.rsplit(".", 1)[-1])  # the first part that is
+        return f"{path}: there is no such setting{nearest(unknown, siblings)}"
     if group := re.search(r"Could not override '?([\w./]+)'?\. No match", text):
         return f"{group.group(1)}: there is no such group of settings"
     if given := re.search(r"rror parsing override '(.*?)'|LexerNoViableAltException: (.*)", text):

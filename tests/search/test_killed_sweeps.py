@@ -114,7 +114,7 @@ def test_a_killed_driver_and_two_that_go_on(demo_tables: Path, undisturbed: Path
     both = [start(given), start(given)]
     said = [one.communicate(timeout=280)[0] for one in both]
     assert [one.returncode for one in both] == [0, 0], said
-    assert sum(f"[{2}/{TRIALS}] model.dim" in one for one in said) == 1  # taken up by one of them
+    assert sum(f"[2/{TRIALS}] trial 1: model.dim" in one for one in said) == 1  # taken up by one of them
     check(tmp_path, undisturbed)
     assert "left" not in finish(given)  # once more changes nothing
     check(tmp_path, undisturbed)

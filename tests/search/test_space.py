@@ -79,7 +79,12 @@ def test_axes_of_a_file() -> None:
         ({"sampler": "tpu"}, "hparams_search.sampler='tpu'"),
         ({"n_trials": 0}, "hparams_search.n_trials='0'"),
         ({"n_trails": 3}, "hparams_search.n_trails: there is no such setting, did you mean 'n_trials'"),
-        ({"space": {"a": []}}, "hparams_search.space.a"),
+        ({"space": {"a": []}}, r"hparams_search.space.a='\[\]': wanted at least one value to try"),
+        ({"space": {"a": 8}}, "hparams_search.space.a='8': wanted a list of values, .* or an interval"),
+        ({"space": {"a": [[1]]}}, "wanted single values"),
+        ({"space": {"a": {"lo": 1, "high": 2}}}, "an interval wants two numbers"),
+        ({"space": {"a": {"low": 1, "high": 2, "lg": True}}}, "has low, high, step and log, and no lg"),
+        ({"storage": "postgresql://me:word@host/db"}, "set what the database's own driver reads, such as PGUSER"),
         ({"space": {"a": {"low": 2, "high": 1}}}, "hparams_search.space.a.*low must lie below high"),
         ({"space": {"a": {"low": 1, "high": 2, "log": True, "step": 1}}}, "do not go together"),
     ],
@@ -105,7 +110,7 @@ def test_the_command_line_wins() -> None:
 
 
 def test_nothing_to_search_is_refused() -> None:
-    search = parse_search({"models": {"ials": {"model.dim": [1]}}})
+    search = parse_search({"models": {"ials": {"model.dim": [1]}, "svd": None}})
     for one in (search, None):
         with pytest.raises(ConfigError, match="nothing to search for model=svd"):
             make_space({}, one, "svd")

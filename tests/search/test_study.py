@@ -84,6 +84,28 @@ def test_what_is_drawn_does_not_depend_on_kills(tmp_path: Path) -> None:
     assert len({tuple(one) for one in calm}) == len(calm)  # a sampler begun anew would draw the same again
 
 
+@pytest.mark.parametrize("sampler", ["tpe", "random"])
+def test_a_small_space_is_not_searched_twice(tmp_path: Path, sampler: str) -> None:
+    """Also where it is killed after every trial; once all settings were tried, they come again."""
+
+    def drawn(name: str, reopen: bool) -> list[list[str]]:
+        axes, found = {"x": [1, 2, 3], "y": ["a", "b"]}, []
+        study = opened(tmp_path / name, space=axes, n_trials=8, sampler=sampler)
+        while claim := study.ask():
+            found.append(claim.overrides)
+            finish(study, claim, value=0.5 if claim.overrides == ["x=2", "y=a"] else 0.1)
+            study.settle([claim], killed=False)
+            if reopen:
+                die(study)
+                study = opened(tmp_path / name, space=axes, n_trials=8, sampler=sampler)
+        return found
+
+    calm = drawn("calm", reopen=False)
+    assert len({tuple(one) for one in calm[:6]}) == 6
+    assert len(calm) == 8
+    assert calm == drawn("killed", reopen=True)
+
+
 def test_a_trial_killed_before_its_settings_were_drawn_gets_the_same(tmp_path: Path) -> None:
     expected = opened(tmp_path / "calm").ask()
     first = opened(tmp_path / "s")
@@ -269,9 +291,21 @@ def test_other_settings_are_refused_with_the_difference(tmp_path: Path) -> None:
         opened(tmp_path / "s", space={"x": {"low": 0.0, "high": 1.0}, "y": ["a", "c"]})
     with pytest.raises(ConfigError, match="sampler was 'tpe', now 'random'"):
         opened(tmp_path / "s", sampler="random")
+    with pytest.raises(ConfigError, match="pruner was 'median', now 'null'"):
+        opened(tmp_path / "s", pruner=None)
     study = opened(tmp_path / "s")
     with pytest.raises(ConfigError, match="seed was '3', now '4'"):
         study.begin({**SETTINGS, "seed": 4})
+
+
+def test_a_sweep_begun_before_pruners_were_compared_goes_on(tmp_path: Path) -> None:
+    study = opened(tmp_path / "s")
+    known = study._study.user_attrs["embedrec"]
+    study._study.set_user_attr("embedrec", {key: value for key, value in known.items() if key != "pruner"})
+    study.close()
+    opened(tmp_path / "s", pruner="halving").close()
+    with pytest.raises(ConfigError, match="pruner was 'halving', now 'median'"):
+        opened(tmp_path / "s")
 
 
 def test_a_foreign_study_is_refused(tmp_path: Path) -> None:
@@ -280,6 +314,10 @@ def test_a_foreign_study_is_refused(tmp_path: Path) -> None:
     foreign.ask({"x": CategoricalDistribution([1])})
     with pytest.raises(ConfigError, match="study of another program"):
         opened(tmp_path / "s")
+    (tmp_path / "r").mkdir()
+    optuna.create_study(storage=f"sqlite:///{tmp_path / 'r' / 'study.db'}", study_name="theirs")
+    with pytest.raises(ConfigError, match="is the study of 'theirs'"):
+        opened(tmp_path / "r")
     (tmp_path / "t").mkdir()
     (tmp_path / "t" / "study.db").write_bytes(b"not a database" * 100)
     with pytest.raises(ConfigError, match="cannot be opened as a study"):

@@ -109,9 +109,22 @@ def test_a_parent_and_its_children(sweep: Sweep) -> None:
     records = sweep.records()
     (parent,) = (one for one in records if PARENT_TAG not in one.data.tags)
     children = [one for one in records if one.data.tags.get(PARENT_TAG) == parent.info.run_id]
-    assert len(children) == len(records) - 1 == 2
-    assert {one.data.params["model.dim"] for one in children} == {"4", "8"}
-    assert {one.info.status for one in records} == {"FINISHED"}
+    assert len(children) == len(records) - 1 == 3
+    assert {(one.info.run_name, one.data.tags["sweep"], one.data.tags["trial"]) for one in children} == {
+        (f"widths/{number}", "widths", str(number)) for number in range(3)
+    }
+    first, failed, second = sorted(children, key=lambda one: one.info.run_name)
+    assert (first.data.params["model.dim"], second.data.params["model.dim"]) == ("4", "8")
+    assert {one.info.status for one in (parent, first, second)} == {"FINISHED"}
+    assert [one.data.tags["trial.state"] for one in (first, failed, second)] == ["finished", "failed", "finished"]
+    assert [one.data.metrics["objective"] for one in (first, second)] == [
+        read_json(sweep.folder / trial / "outcome.json")["value"] for trial in ("0", "2")
+    ]
+    assert [one.tags[0].value for one in first.inputs.dataset_inputs] == ["train", "validation"], (
+        "no trial reads a test"
+    )
+    assert failed.info.status == "FAILED"
+    assert failed.data.tags["trial.error"].startswith("model.dim='0': ")
     assert parent.info.run_name == "widths"
     assert parent.data.metrics["valid/ndcg_at_10/best"] == float(sweep.table[0]["valid_ndcg@10"])
 
@@ -155,8 +168,12 @@ def test_a_folder_that_holds_no_sweep_is_refused(demo_tables: Path, tmp_path: Pa
 SEARCH = ["hparams_search=optuna", UNTRACKED]
 
 
+def searching(data: Path, outputs: Path, *more: str) -> list[str]:
+    return ["-m", f"data.path={data}", f"outputs={outputs}", "name=search", "seed=3", *SEARCH, *more]
+
+
 def search(data: Path, outputs: Path, *more: str) -> tuple[str, list[dict[str, str]]]:
-    stdout = command("-m", f"data.path={data}", f"outputs={outputs}", "name=search", "seed=3", *SEARCH, *more)
+    stdout = command(*searching(data, outputs, *more))
     with (outputs / "sweeps" / "search" / "trials.csv").open(newline="", encoding="utf-8") as file:
         return stdout, list(csv.DictReader(file))
 
@@ -238,10 +255,15 @@ def test_time_is_up(demo_tables: Path, tmp_path: Path) -> None:
 # What goes wrong
 
 
-def test_no_trial_finishes(demo_tables: Path, tmp_path: Path) -> None:
+def test_no_trial_finishes(trained: Trained, demo_tables: Path, tmp_path: Path) -> None:
+    shutil.copy(trained.outputs / "mlflow.db", tmp_path)
     with pytest.raises(TrainingError, match=r"no trial of .* finished; the first said: model\.dim='0'"):
-        command("-m", f"data.path={demo_tables}", f"outputs={tmp_path}", "model.dim=0,-1", "name=none", UNTRACKED)
+        command("-m", f"data.path={demo_tables}", f"outputs={tmp_path}", "model.dim=0,-1", "name=none")
     assert (tmp_path / "sweeps" / "none" / "trials.csv").exists()
+    client = MlflowClient(f"sqlite:///{tmp_path / 'mlflow.db'}")
+    experiment = client.get_experiment_by_name("embedrec").experiment_id
+    found = client.search_runs([experiment], "attributes.run_name LIKE 'none%'")
+    assert [one.info.status for one in found] == ["FAILED"] * 3
 
 
 @pytest.mark.parametrize(
@@ -251,6 +273,11 @@ def test_no_trial_finishes(demo_tables: Path, tmp_path: Path) -> None:
         (["model=two_towers,random"], "model=two_towers: there is no such choice"),
         (["seed=x", "model.dim=4,8"], "seed='x': "),
         (["model.dim=4,8", "nonsense"], "not of the form key=value"),
+        (["modle.dim=4"], "modle.dim: there is no such setting, did you mean 'model'"),
+        (["hparams_search=optuna", "hparams_search.models.svd={model.dim:[8]}"], "cannot be changed on the command"),
+        (["hparams_search=optuna", "hparams_search.models.svd.model.dim=[8]"], "cannot be changed on the command line"),
+        (["hparams_search=optuna", "hparams_search.models={}"], "cannot be changed on the command line"),
+        (["hparams_search=optuna", "model=svd", "hparams_search.models.svd=null"], "nothing to search for model=svd"),
     ],
 )
 def test_a_mistake_leaves_nothing_behind(demo_tables: Path, tmp_path: Path, words: list[str], message: str) -> None:
@@ -261,8 +288,10 @@ def test_a_mistake_leaves_nothing_behind(demo_tables: Path, tmp_path: Path, word
 
 def test_outputs_that_cannot_be_written(demo_tables: Path, tmp_path: Path) -> None:
     (tmp_path / "taken").write_text("")
-    with pytest.raises(ConfigError, match="no folder can be made"):
-        command("-m", f"data.path={demo_tables}", f"outputs={tmp_path / 'taken'}", "model.dim=4,8", UNTRACKED)
+    with pytest.raises(ConfigError, match="no folder can be made"):  # and not that 2024 is no name
+        command(
+            "-m", f"data.path={demo_tables}", f"outputs={tmp_path / 'taken'}", "model.dim=4,8", "name=2024", UNTRACKED
+        )
 
 
 def test_missing_tables_fail_every_trial(tmp_path: Path) -> None:
@@ -308,8 +337,13 @@ def test_a_full_disk_stops_the_sweep_and_the_trial_is_run_again(
     more = [*QUICK[1:-1], "hparams_search.n_trials=1"]
     with monkeypatch.context() as patched:
         patched.setattr("torch.save", lambda *_: (_ for _ in ()).throw(OSError(28, "No space left on device")))
-        with pytest.raises(TrainingError, match="could not be written .*repeat the command to continue"):
-            search(demo_tables, tmp_path, *more)
+        with (
+            contextlib.redirect_stdout(io.StringIO()) as out,
+            pytest.raises(TrainingError, match="could not be written .*repeat the command to continue"),
+        ):
+            command_loud(*searching(demo_tables, tmp_path, *more))
+        assert "[1/1] trial 0: stopped\n" in out.getvalue()
+        assert "was killed" not in out.getvalue()
     assert [row["state"] for row in search(demo_tables, tmp_path, *more)[1]] == ["finished"]
 
 

@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 
 pytest.importorskip("optuna", reason="optuna is not installed")
 
+from embedrec.report import BEST, Dot, Mark, scale_of, slices_figure
 from embedrec.search.findings import change, findings, headline, left, number, tiles, within_noise
 from embedrec.search.importance import MIN_TRIALS, importances
 from embedrec.search.record import Setting, State, SweepRecord, TrialRecord
@@ -320,6 +321,19 @@ def test_the_end_of_what_was_tried_is_named() -> None:
     assert said.startswith("The three best trials have model.dim at the high end of what was tried (128): larger ")
     inside = sweep(*(trial(at, -abs(at - 8), **{"model.dim": at / 16}) for at in range(16)))
     assert not any("end of what was tried" in one for one in findings(inside))
+
+
+def test_trials_beyond_those_asked_for_count(tmp_path: Path) -> None:
+    """The sweep was repeated with a smaller n_trials."""
+    record = sweep(trial(0, 0.3, x=1), *(trial(at, 0.1, "pruned", x=at) for at in range(1, 7)), asked=5)
+    assert any(one.value == "1 of 7" for one in tiles(record))
+
+
+def test_every_panel_has_a_setting() -> None:
+    """Five settings in two rows of three: the sixth place is empty."""
+    dots = [Dot(0.5, 0.1, Mark(BEST, "best"))]
+    svg = slices_figure({f"s{at}": (scale_of([1]), dots) for at in range(5)}, (0.0, 1.0), "y", 3)
+    assert svg.count('id="axes_') == 5
 
 
 def test_what_pruning_saved_is_said() -> None:

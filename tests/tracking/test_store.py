@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import signal
 import socket
 import sqlite3
@@ -16,15 +17,17 @@ from pathlib import Path
 
 import pytest
 from mlflow import MlflowClient
+from mlflow.entities import Run
 
 from embedrec.errors import ConfigError
 from embedrec.experiment.config import parse_config
 from embedrec.promotion_command import push
 from embedrec.search.settings import parse_search
 from embedrec.tracking import PARENT_TAG, Tracker, TrackingConfig
-from embedrec.tracking.push import PUSHED_FROM
-from embedrec.tracking.store import shown
-from runs import SIMPLE, command, read_json
+from embedrec.tracking.push import push as send
+from embedrec.tracking.reaching import probe
+from embedrec.tracking.store import KIND, connect, experiment_of, shown
+from runs import SIMPLE, Trained, command, read_json
 
 WRITE = """
 import sys; from pathlib import Path; from embedrec.tracking import Tracker, TrackingConfig
@@ -123,6 +126,7 @@ class Dying(BaseHTTPRequestHandler):
             "/health": b"OK",
             "experiments/search": b'{"experiments": []}',
             "experiments/get-by-name": b'{"experiment": {"experiment_id": "1", "name": "embedrec"}}',
+            "experiments/set-experiment-tag": b"{}",
             "runs/create": b'{"run": {"info": {"run_id": "r", "experiment_id": "1", "status": "RUNNING"}, "data": {}}}',
             "runs/get": b'{"run": {"info": {"run_id": "r", "experiment_id": "1", "status": "RUNNING"}, "data": {}}}',
         }
@@ -170,17 +174,25 @@ def test_a_server_that_dies_on_the_way(
 
 
 def test_a_sweep_is_recorded_here_and_sent_later(
-    refused: str, demo_tables: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    refused: str,
+    demo_tables: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    asked: list[str] = []
+    monkeypatch.setattr("embedrec.tracking.store.probe", lambda uri: asked.append(uri) or probe(uri))
     given = [f"data.path={demo_tables}", f"outputs={tmp_path}", "name=s", "model=svd", "model.dim=2,4", "seed=3"]
     command("-m", *given, f"tracking.uri={refused}")
+    assert asked.count(refused) == 1, "trials go where the sweep went"
     folder, there = tmp_path / "sweeps" / "s", f"sqlite:///{tmp_path / 'there.db'}"
     for _ in range(2):  # twice sends nothing twice
         push([str(folder), "--uri", there, "--outputs", str(tmp_path)])
-    assert capsys.readouterr().out.splitlines()[-1] == there
+    *lines, last = capsys.readouterr().out.splitlines()
+    assert last == there
     here, server = MlflowClient(f"sqlite:///{tmp_path / 'mlflow.db'}"), MlflowClient(there)
-    experiment = server.get_experiment_by_name("embedrec").experiment_id
-    sent = {one.data.tags[PUSHED_FROM]: one for one in server.search_runs([experiment])}
+    assert len(runs_of(server)) == 3
+    sent = {old: server.get_run(new) for old, new in (line.split(" → ") for line in lines if "→" in line)}
     assert len(sent) == 3
     parent = sent[read_json(folder / "run.json")["run_id"]]
     for number in ("0", "1"):
@@ -196,6 +208,69 @@ def test_a_sweep_is_recorded_here_and_sent_later(
         assert {one.path for one in server.list_artifacts(new.info.run_id)} == {
             one.path for one in here.list_artifacts(old.info.run_id)
         }
+
+
+def runs_of(client: MlflowClient) -> list[Run]:
+    return list(client.search_runs([client.get_experiment_by_name("embedrec").experiment_id]))
+
+
+@pytest.fixture
+def two(trained: Trained, tmp_path: Path) -> tuple[Path, str]:
+    """An outputs folder with the folders of a sweep, and a second store; copies, because a fresh one costs seconds."""
+    (tmp_path / "s" / "0").mkdir(parents=True)
+    (tmp_path / "s" / "1").mkdir()
+    for name in ("mlflow.db", "there.db"):
+        shutil.copy(trained.outputs / "mlflow.db", tmp_path / name)
+    return tmp_path, f"sqlite:///{tmp_path / 'there.db'}"
+
+
+def test_a_server_that_comes_up_in_the_middle_of_a_sweep(two: tuple[Path, str]) -> None:
+    """The sweep and one trial are recorded here, the other trial there, below a parent that is not there."""
+    outputs, there = two
+    before = len(runs_of(MlflowClient(there)))
+    parent = Tracker(TrackingConfig(), outputs, "s", folder=outputs / "s")
+    for number, uri in enumerate((None, there)):
+        config = TrackingConfig(uri=uri, parent_run=parent.run_id)
+        Tracker(config, outputs, f"s/{number}", folder=outputs / "s" / str(number)).finish()
+    parent.finish()
+    kept = read_json(outputs / "s" / "run.json")
+    ids = dict(send(outputs / "s", outputs, there))
+    assert dict(send(outputs / "s", outputs, there)) == ids
+    assert read_json(outputs / "s" / "run.json") == kept, "it stays known here under its id"
+    server = MlflowClient(there)
+    children = [one for one in runs_of(server) if one.data.tags.get(PARENT_TAG) == ids[parent.run_id]]
+    assert {one.info.run_name for one in children} == {"s/0", "s/1"}
+    assert len(runs_of(server)) == before + 3
+
+
+def test_a_server_that_dies_in_the_middle_of_a_sweep(two: tuple[Path, str]) -> None:
+    outputs, there = two
+    server, before = MlflowClient(there), len(runs_of(MlflowClient(there)))
+    parent = Tracker(TrackingConfig(uri=there), outputs, "s", folder=outputs / "s")
+    child = Tracker(TrackingConfig(uri=there, parent_run=parent.run_id), outputs, "s/0", folder=outputs / "s" / "0")
+    known = {parent.run_id, child.run_id}
+    for one in (child, parent):
+        assert one._store
+        one._leave(one._store, OSError())
+        assert one.here
+        one.metrics({"a": 1.0})
+        one.finish()
+    assert {server.get_run(one).info.status for one in known} == {"RUNNING"}
+    assert {new for _, new in send(outputs / "s", outputs, there)} == known
+    assert len(runs_of(server)) == before + 2
+    for run_id in known:
+        run = server.get_run(run_id)
+        assert (run.info.status, run.data.metrics) == ("FINISHED", {"a": 1.0})
+
+
+def test_the_experiment_is_one_of_models_and_not_of_chats(two: tuple[Path, str]) -> None:
+    """MLflow's page opens it by its kind; one made before has none."""
+    outputs, uri = two
+    client = connect(uri, outputs)
+    client.create_experiment("older")
+    for name in ("older", "new"):
+        experiment_of(client, uri, name, outputs)
+        assert client.get_experiment_by_name(name).tags.items() >= KIND.items()
 
 
 @pytest.mark.parametrize("missing", ["folder", "uri"])
@@ -237,6 +312,12 @@ def test_data_of_a_run(demo_tables: Path, tmp_path: Path) -> None:
     assert max(one["customers"] for one in profiles) <= kept_report["customers"] == 300
     (model,) = MlflowClient(f"sqlite:///{tmp_path / 'mlflow.db'}").search_logged_models([run.info.experiment_id])
     assert model.source_run_id == run.info.run_id
+    assert [one.model_id for one in run.outputs.model_outputs] == [model.model_id]
+    folder = kept.parent
+    there = MlflowClient(f"sqlite:///{tmp_path / 'there.db'}")
+    ((_, new),) = send(folder, tmp_path, f"sqlite:///{tmp_path / 'there.db'}")
+    (sent,) = there.search_logged_models([there.get_run(new).info.experiment_id])
+    assert [one.model_id for one in there.get_run(new).outputs.model_outputs] == [sent.model_id]
 
 
 def test_figures_of_the_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -128,6 +128,8 @@ def test_parameters_are_recorded_once(store: Path) -> None:
     tracker = Tracker(TrackingConfig(), store, "twice")
     for _ in range(2):
         tracker.parameters({"model": {"dim": 8}, "name": None, "long": "x" * 10_000}, {"kind": "test"})
+    seen = client_of(store).get_run(tracker.run_id)
+    assert (seen.data.params["model.dim"], seen.info.status) == ("8", "RUNNING"), "not only when it is over"
     tracker.finish("KILLED")
     record = client_of(store).get_run(tracker.run_id)
     assert record.data.params["model.dim"] == "8"

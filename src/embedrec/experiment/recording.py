@@ -25,6 +25,9 @@ from embedrec.tracking import Tracker
 
 DATA_REPORT = "data_report.json"
 RUN_ID = "run.json"  # which MLflow run a folder belongs to, for a resume
+SWEEP, TRIAL, STATE = "sweep", "trial", "trial.state"  # tags
+OBJECTIVE = "objective"
+"""The figure by which trials are chosen, under one name for all models."""
 ATTACHED = ("report.html", "metrics.json", "leaderboard.csv", DATA_REPORT, ".hydra", "bundle")
 NOT_SENT = ("outputs", "resume", "tracking")  # where a run lies is no part of what it is
 DIGEST = 36  # signs that MLflow keeps of a fingerprint
@@ -80,12 +83,22 @@ def closing(tracker: Tracker | None) -> Iterator[None]:
             tracker.finish(status)
 
 
-def record_settings(tracker: Tracker | None, settings: Mapping[str, Any], data: str, shop: Shop) -> None:
-    """Send settings, and which data they met."""
+def trial_tracker(config: RunConfig, folder: Path) -> Tracker | None:
+    """Open the MLflow run of a sweep's trial, or continue it; its folder is <sweep>/<number>."""
+    tracker = tracker_of(config, folder, f"{folder.parent.name}/{folder.name}")
+    if tracker:
+        tracker.parameters({}, {SWEEP: folder.parent.name, TRIAL: folder.name})
+    return tracker
+
+
+def record_settings(
+    tracker: Tracker | None, settings: Mapping[str, Any], data: str, shop: Shop, *, test: bool = True
+) -> None:
+    """Send settings, and which data they met; `test` where the test window is read too."""
     if tracker:
         tags = {"data.fingerprint": shop.tables.fingerprint, "data.name": data}
         tracker.parameters({key: value for key, value in settings.items() if key not in NOT_SENT}, tags)
-        tracker.inputs(_datasets(data, shop))
+        tracker.inputs([one for one in _datasets(data, shop) if test or one["context"] != "test"])
 
 
 def record(tracker: Tracker | None, folder: Path, outcomes: Iterable[ModelOutcome]) -> None:

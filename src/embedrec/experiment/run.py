@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,12 +13,22 @@ from embedrec.experiment.documents import NAMES, metrics_json, paired, write_rep
 from embedrec.experiment.export import export
 from embedrec.experiment.folders import point_latest, write_json
 from embedrec.experiment.outcome import ModelOutcome
-from embedrec.experiment.recording import Say, begin, closing, record, record_settings, tracker_of
+from embedrec.experiment.recording import (
+    OBJECTIVE,
+    STATE,
+    Say,
+    begin,
+    closing,
+    record,
+    record_settings,
+    tracker_of,
+    trial_tracker,
+)
 from embedrec.experiment.runner import Runner
 from embedrec.experiment.shop import Shop, open_shop
-from embedrec.models import RIVALS, LearnedConfig, PopularityRecentConfig, RandomConfig
+from embedrec.models import RIVALS, BiasedMfConfig, LearnedConfig, PopularityRecentConfig, RandomConfig
 from embedrec.tracking import Tracker
-from embedrec.training import Pruned, Report
+from embedrec.training import NDCG, RMSE, Pruned, Report
 
 
 @dataclass(frozen=True)
@@ -32,8 +43,15 @@ class RunResult:
     metrics: dict[str, Any]
 
 
-def run(config: RunConfig, folder: Path, *, progress: bool = True, say: Say = print) -> RunResult:
-    """Run one config in a folder that exists; a folder with checkpoints is continued.
+def run(
+    config: RunConfig,
+    folder: Path,
+    *,
+    progress: bool = True,
+    say: Say = print,
+    tags: Mapping[str, str] | None = None,
+) -> RunResult:
+    """Run one config in a folder that exists; a folder with checkpoints is continued. `tags` say what it is of.
 
     Raises:
         DataError: the tables cannot be used.
@@ -45,6 +63,8 @@ def run(config: RunConfig, folder: Path, *, progress: bool = True, say: Say = pr
     begin(folder, config.model_dump(mode="json"), shop, say)
     tracker = tracker_of(config, folder)
     with closing(tracker):
+        if tracker and tags:
+            tracker.parameters({}, dict(tags))
         return _measure(config, shop, folder, tracker, progress, say)
 
 
@@ -61,22 +81,34 @@ def run_trial(
         Pruned: `report` ended the training.
     """
     begin(folder, config.model_dump(mode="json"), shop, lambda _: None)
-    tracker = tracker_of(config, folder)
+    tracker = trial_tracker(config, folder)
     pruned = found = None
+
+    def told(epoch: int, value: float) -> None:
+        try:
+            report(epoch, value)
+        except Pruned:
+            if tracker:  # Lightning's logger does not come to it any more
+                tracker.metrics({(RMSE if isinstance(config.model, BiasedMfConfig) else NDCG).name: value}, epoch)
+            raise
+
     with closing(tracker):
-        record_settings(tracker, config.model_dump(mode="json"), config.data.name, shop)
+        record_settings(tracker, config.model_dump(mode="json"), config.data.name, shop, test=False)
         runner = Runner(shop, progress)
         logger = tracker.lightning_logger() if tracker else None
         try:
-            found = runner.measure(config, folder / "checkpoints", logger, test=False, report=report)
+            found = runner.measure(config, folder / "checkpoints", logger, test=False, report=told)
         except Pruned as why:  # meant, so its record is closed like that of any other trial
             pruned = why
         measured = [found] if found else []
         run_id = tracker.run_id if tracker else None
         write_json(folder / "metrics.json", metrics_json(config, runner, measured, None, run_id))
         record(tracker, folder, measured)
-        if tracker and pruned:
-            tracker.parameters({}, {"pruned": "true"})
+        if tracker and found and found.score is not None:
+            tracker.metrics({OBJECTIVE: found.score})
+            tracker.parameters({}, {STATE: "finished"})
+        elif tracker and pruned:
+            tracker.parameters({}, {STATE: "pruned"})
     if pruned:
         raise pruned
     return found

@@ -87,7 +87,7 @@ def find(what: str, outputs: Path) -> Found:
             return found
     if MLFLOW_ID.fullmatch(what):
         return _by_run_id(what, outputs)
-    sweeps = sorted(one.name for one in (outputs / "sweeps").glob("*") if one.is_dir())
+    sweeps = sorted(one.name for one in (outputs / "sweeps").glob("*") if Found(one, None).is_sweep)
     known = f"; sweeps in {outputs}: {', '.join(sweeps)}" if sweeps else ""
     raise ConfigError(
         f"{quoted(what, 300)}: no such folder, MLflow run id (32 signs) or sweep{nearest(what, sweeps)}{known}"

@@ -35,7 +35,9 @@ from embedrec.promotion.winner import best_trial, train_in_full
 from embedrec.tables import read_tables
 from embedrec.tracking import Tracker, TrackingConfig
 from embedrec.tracking.bundle_record import NAME
+from embedrec.tracking.journal import Journal
 from embedrec.tracking.registry import Registry, Version, exists, store_uri
+from embedrec.tracking.store import name_of
 
 CHAMPION = "champion"
 
@@ -183,8 +185,10 @@ def _window(found: Found, bundle: Bundle, data: str | None) -> tuple[Window, str
 
 def _tracked(found: Found, uri: str, outputs: Path) -> str:
     """Return the MLflow run the bundle belongs to; one is opened for a run that was not tracked there."""
-    if found.run_id and exists(uri) and Registry(uri).run(found.run_id):
-        return found.run_id
+    sent = Journal(found.folder).run_in(name_of(uri, outputs)) if found.run_id else None  # by push.py, under another id
+    for run_id in (found.run_id, sent):
+        if run_id and exists(uri) and Registry(uri).run(run_id):
+            return run_id
     tracker = Tracker(TrackingConfig(uri=uri), outputs, f"promotion of {found.folder.name}", elsewhere=False)
     tracker.finish()
     return tracker.run_id

@@ -10,7 +10,7 @@ from pathlib import Path
 from embedrec.errors import ConfigError
 from embedrec.experiment import run
 from embedrec.experiment.folders import new_run_folder, write_json
-from embedrec.experiment.recording import Say
+from embedrec.experiment.recording import SWEEP, TRIAL, Say
 from embedrec.promotion.finding import TRIALS, Found, find
 
 FULL_RUN = "full_run.json"  # in a trial's folder: where it was trained in full
@@ -45,12 +45,13 @@ def train_in_full(trial: Path, outputs: Path, say: Say) -> Found:
     if known is not None and (known / "bundle").is_dir():
         say(f"{trial} was trained in full before: {known}")
         return find(str(known), outputs)
-    tracking = settings.tracking.model_copy(update={"parent_run": None})
-    name = f"{trial.resolve().parent.name}-{trial.name}"[:100]
+    tracking = settings.tracking.model_copy(update={"parent_run": None, "here": False})
+    sweep, number = trial.resolve().parent.name, trial.name
+    name = f"{sweep}-{number}"[:100]
     update = {"name": name, "outputs": str(outputs), "resume": None, "tracking": tracking}
     if known is None or not known.is_dir():
         known = new_run_folder(outputs, name, datetime.now()).resolve()
         write_json(marker, {"folder": str(known)})
     say(f"Training {trial} in full, in {known}")
-    run(settings.model_copy(update=update), known, say=say)
+    run(settings.model_copy(update=update), known, say=say, tags={SWEEP: sweep, TRIAL: number})
     return find(str(known), outputs)

@@ -131,7 +131,8 @@ def slices_figure(
 
     def draw(figure: Figure) -> None:
         grid = figure.subplots(rows, across, sharey=True, squeeze=False).flat
-        for axes, (name, (scale, dots)) in zip(grid, panels.items(), strict=False):
+        # panels first: zip takes from its first argument before it sees that the other is at its end
+        for (name, (scale, dots)), axes in zip(panels.items(), grid, strict=False):
             gap = _JITTER / max(1, len(scale.names) - 1) if scale.names else 0.0
             moved = [dot._replace(x=dot.x + gap * offset(at)) for at, dot in enumerate(known(dots))]
             draw_dots(axes, moved, limits, size=4.6)

@@ -23,15 +23,16 @@ from omegaconf import DictConfig, OmegaConf
 from embedrec.errors import ConfigError, TrainingError, nearest
 from embedrec.experiment import RunConfig, parse_config
 from embedrec.experiment.folders import sweep_folder
-from embedrec.experiment.recording import RUN_ID, closing, tracker_of
+from embedrec.experiment.recording import closing, tracker_of
 from embedrec.hydra_entry import plain_settings
 from embedrec.models import BiasedMfConfig
+from embedrec.search.family import child_overrides, close_record, record_best
 from embedrec.search.history import drawn_overrides, record_of
 from embedrec.search.record import SweepRecord
 from embedrec.search.report import write_sweep_report
 from embedrec.search.settings import GROUP, SearchConfig, parse_search
 from embedrec.search.space import MODEL, Space, make_space, swept_axis
-from embedrec.search.study import KILLED, Claim, SweepStudy, read_outcome
+from embedrec.search.study import Claim, SweepStudy, read_outcome
 from embedrec.search.table import print_table, write_table
 from embedrec.search.trial import PLACE
 from embedrec.tracking import Tracker
@@ -98,11 +99,11 @@ def drive(config: DictConfig, loader: ConfigLoader, launcher: Launcher, argument
                 _run_all(sweep, study, launcher, tracker)
             finally:
                 trials = _conclude(sweep, study, tracker).trials
+            print(sweep.folder)
+            if trials and all(one.state == "failed" for one in trials):
+                raise TrainingError(f"no trial of {sweep.folder} finished; the first said: {trials[0].reason}")
     finally:
         study.close()
-    print(sweep.folder)
-    if trials and all(one.state == "failed" for one in trials):
-        raise TrainingError(f"no trial of {sweep.folder} finished; the first said: {trials[0].reason}")
 
 
 def _prepare(config: DictConfig, loader: ConfigLoader, arguments: list[str]) -> Sweep:
@@ -157,7 +158,6 @@ def _parallel(config: DictConfig) -> int:
 def _run_all(sweep: Sweep, study: SweepStudy, launcher: Launcher, tracker: Tracker | None) -> None:
     """Ask and tell until every trial asked for has its outcome, or the time is up."""
     start, begun = time.monotonic(), False
-    place = [f"tracking.parent_run={tracker.run_id}"] if tracker else []
     waited = False
     while True:
         for number in study.recover():
@@ -168,7 +168,8 @@ def _run_all(sweep: Sweep, study: SweepStudy, launcher: Launcher, tracker: Track
         claims = _claims(study, sweep.parallel)
         if claims:
             begun = True
-            _run(sweep, study, launcher, claims, place)
+            _run(sweep, study, launcher, claims, tracker)
+            record_best(tracker, study.trials(), sweep.figure, maximize=sweep.maximize)
         elif study.unfinished():
             if not waited:
                 print(f"waiting for {study.unfinished()} trials that another process runs (Ctrl-C to leave them to it)")
@@ -185,10 +186,11 @@ def _claims(study: SweepStudy, count: int) -> list[Claim]:
     return claims
 
 
-def _run(sweep: Sweep, study: SweepStudy, launcher: Launcher, claims: list[Claim], place: list[str]) -> None:
+def _run(sweep: Sweep, study: SweepStudy, launcher: Launcher, claims: list[Claim], tracker: Tracker | None) -> None:
     """Run trials that were asked for, side by side where the launcher can."""
     for claim in claims:
-        print(f"[{claim.number + 1}/{study.asked}] {' '.join(claim.overrides)} …", flush=True)
+        print(f"{_label(study, claim)} {' '.join(claim.overrides)} …", flush=True)
+    place = child_overrides(tracker)
     jobs = [[*sweep.fixed, *claim.overrides, *_place(sweep, study, claim), *place] for claim in claims]
     stop, killed = None, False
     try:
@@ -200,21 +202,11 @@ def _run(sweep: Sweep, study: SweepStudy, launcher: Launcher, claims: list[Claim
     finally:
         study.settle(claims, killed=killed)
         for claim in claims:
-            _close_record(sweep, claim)
+            close_record(sweep.base, sweep.folder / str(claim.number), tracker)
     for claim in claims:
-        _say(sweep, study, claim)
+        _say(sweep, study, claim, "stopped" if stop else "was killed; it is taken up again")
     if stop:
         raise TrainingError(str(stop))
-
-
-def _close_record(sweep: Sweep, claim: Claim) -> None:
-    """Close the MLflow run of a trial whose process did not live to do it."""
-    folder = sweep.folder / str(claim.number)
-    outcome = read_outcome(folder)
-    if (outcome and KILLED not in outcome.get("error", "")) or not (folder / RUN_ID).is_file():
-        return
-    if tracker := tracker_of(sweep.base, folder):
-        tracker.finish("FAILED" if outcome else "KILLED")
 
 
 def _place(sweep: Sweep, study: SweepStudy, claim: Claim) -> list[str]:
@@ -229,11 +221,15 @@ def _place(sweep: Sweep, study: SweepStudy, claim: Claim) -> list[str]:
     return [f"+{PLACE}.{key}={json.dumps(value, ensure_ascii=False)}" for key, value in values.items()]
 
 
-def _say(sweep: Sweep, study: SweepStudy, claim: Claim) -> None:
+def _label(study: SweepStudy, claim: Claim) -> str:
+    return f"[{claim.number + 1}/{study.asked}] trial {claim.number}:"
+
+
+def _say(sweep: Sweep, study: SweepStudy, claim: Claim, without_outcome: str) -> None:
     outcome = read_outcome(sweep.folder / str(claim.number))
-    label = f"[{claim.number + 1}/{study.asked}]"
+    label = _label(study, claim)
     if outcome is None:
-        print(f"{label} was killed; it is taken up again")
+        print(f"{label} {without_outcome}")
     elif outcome["state"] == "failed":
         print(f"{label} failed: {outcome['error']}")
     else:
@@ -255,8 +251,7 @@ def _conclude(sweep: Sweep, study: SweepStudy, tracker: Tracker | None) -> Sweep
     except OSError as error:  # what ended the sweep is said after this, and must not be hidden by it
         sys.stderr.write(f"{sweep.folder}: table and report cannot be written ({error.strerror})\n")
     if tracker:
-        best = [value for _, value in record.ranking()[:1]]
-        tracker.metrics({f"valid/{sweep.figure}/best": value for value in best})
+        record_best(tracker, trials, sweep.figure, maximize=sweep.maximize)
         tracker.artifacts(sweep.folder / "trials.csv", sweep.folder / "report.html")
     if left := study.unfinished():
         print(f"{left} of {study.asked} trials are left; continue with: {sweep.command}")

@@ -56,7 +56,7 @@ def tiles(sweep: SweepRecord) -> list[Cell]:
         shown.append(Cell(change(value, middle), versus))
     parts = [f"{sweep.count(state)} {state}" for state in ("pruned", "failed", "running") if sweep.count(state)]
     said = ", ".join(["trials finished", *parts])
-    shown.append(Cell(f"{sweep.count('finished')} of {max(sweep.asked, sweep.count('finished'))}", said))
+    shown.append(Cell(f"{sweep.count('finished')} of {max(sweep.asked, len(sweep.trials))}", said))
     spent = _known(one.seconds for one in sweep.trials)
     clock = max(_known(one.ended for one in sweep.trials), default=math.nan)
     if spent:

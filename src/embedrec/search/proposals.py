@@ -19,8 +19,8 @@ from optuna.distributions import BaseDistribution, CategoricalDistribution, Floa
 from optuna.samplers import BaseSampler, RandomSampler, TPESampler
 
 from embedrec.experiment.tuned import Settings
+from embedrec.search.draws import STARTUP
 from embedrec.search.space import Space, overrides
-from embedrec.search.study import STARTUP
 
 Drawn = dict[str, Any]
 """By axis, as Optuna knows it: choices are texts of overrides."""

@@ -217,16 +217,17 @@ class _SweepPage:
             return
         names = self.sweep.setting_names()
         explained = any(one.reason for one in self.sweep.trials)
-        headers = ["Trial", self.sweep.objective, "Command", *names, "Training", "State", *["Why"] * explained]
+        # the reason before the settings: a wide table is cut off at the window's edge
+        headers = ["Trial", self.sweep.objective, "State", *["Why"] * explained, "Command", *names, "Training"]
         rows: list[list[TableCell]] = [
             [
                 str(one.number),
                 number(one.value),
+                one.state,
+                *[Prose(one.reason)] * explained,
                 Command(one.command),
                 *(written(one.settings[name]) if name in one.settings else _ABSENT for name in names),
                 duration(one.seconds if one.seconds is not None else math.nan),
-                one.state,
-                *[Prose(one.reason)] * explained,
             ]
             for one in self._in_order()
         ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, ValidationError, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Discriminator, Field, Tag, ValidationError, model_validator
 
 from embedrec.errors import ConfigError
 from embedrec.experiment.config import complaint
@@ -12,6 +12,7 @@ from embedrec.tracking import refuse_password
 
 Scalar = bool | int | float | str | None
 GROUP = "hparams_search"
+OF_DATABASE = "what the database's own driver reads, such as PGUSER and PGPASSWORD, or a .pgpass file"
 
 
 class Interval(BaseModel):
@@ -41,10 +42,29 @@ class Interval(BaseModel):
 
 
 CHOICES, INTERVAL = "(list)", "(interval)"  # pydantic puts them into the names of settings at fault
-Choices = Annotated[tuple[Scalar, ...], Field(min_length=1)]
+
+
+def _shape(value: Any) -> Any:
+    """Refuse what is no axis before pydantic says it in words of its own."""
+    if isinstance(value, dict):
+        numbers = [value.get(end) for end in ("low", "high")]
+        if not all(isinstance(one, int | float) and not isinstance(one, bool) for one in numbers):
+            raise ValueError("an interval wants two numbers, {low: 8, high: 64}")
+        if other := set(value) - set(Interval.model_fields):
+            raise ValueError(f"an interval has low, high, step and log, and no {', '.join(sorted(map(str, other)))}")
+    elif not isinstance(value, list | tuple | Interval):
+        raise ValueError("wanted a list of values, [8, 16], or an interval, {low: 8, high: 64}")
+    elif not isinstance(value, Interval) and not all(one is None or isinstance(one, Scalar) for one in value):
+        raise ValueError("wanted single values: numbers, words, true, false or null")
+    elif not value:
+        raise ValueError("wanted at least one value to try")
+    return value
+
+
 Axis = Annotated[
-    Annotated[Choices, Tag(CHOICES)] | Annotated[Interval, Tag(INTERVAL)],
+    Annotated[tuple[Scalar, ...], Tag(CHOICES)] | Annotated[Interval, Tag(INTERVAL)],
     Discriminator(lambda value: INTERVAL if isinstance(value, dict | Interval) else CHOICES),
+    BeforeValidator(_shape),
 ]
 Axes = dict[str, Axis]
 
@@ -65,8 +85,8 @@ class SearchConfig(BaseModel):
     """URL of the database that holds the study; None is study.db in the folder of the sweep."""
     space: Axes | None = None
     """Settings of every model: a list of values, or an interval."""
-    models: dict[str, Axes] | None = None
-    """Settings of one model, searched where that model is the one trained."""
+    models: dict[str, Axes | None] | None = None
+    """Settings of one model, searched where that model is the one trained; None has none."""
 
 
 def parse_search(plain: Any) -> SearchConfig:
@@ -77,11 +97,11 @@ def parse_search(plain: Any) -> SearchConfig:
     """
     if not isinstance(plain, dict):
         raise ConfigError(f"{GROUP}: wanted one of the files of conf/{GROUP}, such as {GROUP}=optuna")
-    refuse_password(f"{GROUP}.storage", str(plain.get("storage")))
+    refuse_password(f"{GROUP}.storage", str(plain.get("storage")), OF_DATABASE)
     try:
         return SearchConfig.model_validate(plain)
     except ValidationError as error:
         said = str(complaint(error, plain, tuple(SearchConfig.model_fields)))
-        for tag in (CHOICES, INTERVAL):
-            said = said.replace(f".{tag}", "")
+        for word in (f".{CHOICES}", f".{INTERVAL}", "value error, "):
+            said = said.replace(word, "")
         raise ConfigError(f"{GROUP}.{said}") from None

@@ -114,7 +114,7 @@ def make_space(swept: Mapping[str, BaseDistribution], search: SearchConfig | Non
     shared = {**_axes("space", (search and search.space) or {}), **swept}
     space = Space(shared, {}, model)
     names = space.models
-    of_model = {name: _axes(f"models.{name}", axes) for name, axes in ((search and search.models) or {}).items()}
+    of_model = {name: _axes(f"models.{name}", axes or {}) for name, axes in ((search and search.models) or {}).items()}
     own = {
         name: {key: axis for key, axis in axes.items() if key not in shared}
         for name, axes in of_model.items()

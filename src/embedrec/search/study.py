@@ -12,22 +12,20 @@ from __future__ import annotations
 import json
 import os
 import secrets
-import warnings
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import optuna
 from filelock import FileLock, Timeout
-from optuna.pruners import BasePruner, MedianPruner, NopPruner, SuccessiveHalvingPruner
-from optuna.samplers import BaseSampler, RandomSampler, TPESampler
+from optuna.samplers import BaseSampler
 from optuna.storages import RDBStorage
 from optuna.trial import FrozenTrial, Trial, TrialState
 from sqlalchemy.exc import SQLAlchemyError
 
 from embedrec.errors import ConfigError, quoted
 from embedrec.experiment.folders import SWEEP_MARK, write_json
+from embedrec.search.draws import fresh_draw, no_warnings, pruner, sampler
 from embedrec.search.settings import SearchConfig
 from embedrec.search.space import Space
 
@@ -35,8 +33,9 @@ STUDY = "study.db"
 OUTCOME = "outcome.json"
 MAX_KILLS = 3  # a trial killed so often without an epoch in between is given up: it would kill its worker for ever
 KILLED = "its process was killed"
-STARTUP = 10  # random trials before TPE learns from them, at most
+NO_FIGURE = "no figure"
 MARK, DRIVER, DRAWN, KILLS, REASON = "embedrec", "driver", "overrides", "kills", "reason"
+PRUNER = "pruner"
 
 
 class Claim(NamedTuple):
@@ -73,7 +72,7 @@ class SweepStudy:
             ConfigError: it is another one; the differences are named.
         """
         wanted = {**settings, **{f"space {key}": axis for key, axis in self.space.plain().items()}}
-        wanted["sampler"] = self.search.sampler
+        wanted |= {"sampler": self.search.sampler, PRUNER: self.search.pruner or "null"}
         if self.search.storage:  # locks and outcomes lie in the folder: one study, one folder
             wanted["folder"] = str(self.folder.resolve())
         with self._lock:
@@ -81,7 +80,8 @@ class SweepStudy:
             if known is None and self._study.trials:
                 raise ConfigError(f"{self.folder / STUDY} is the study of another program; choose another name")
             if known is not None:
-                _refuse_changes(self.folder.name, known, wanted)
+                # a sweep begun before pruners were compared goes on with any
+                _refuse_changes(self.folder.name, {PRUNER: wanted[PRUNER], **known}, wanted)
             if self.search.sampler == "grid":
                 self._lay_out_grid()
             self._study.set_user_attr(MARK, wanted)
@@ -100,14 +100,24 @@ class SweepStudy:
             waiting = [trial.number for trial in trials if trial.state == TrialState.WAITING]
             if not waiting and len(trials) >= self.asked:
                 return None
-            # a sampler of its own for each number: what is drawn does not depend on when a sweep was killed
-            number = min(waiting, default=len(trials))
-            self._study.sampler = _sampler(self.search, self._seed * 1_000_003 + number)
+            self._study.sampler = self._draws(min(waiting, default=len(trials)), trials)
             trial = self._study.ask()
             trial.set_user_attr(DRIVER, self._driver)
             drawn = self.space.suggest(trial)
             trial.set_user_attr(DRAWN, drawn)
             return Claim(trial.number, drawn)
+
+    def _draws(self, number: int, trials: Sequence[FrozenTrial]) -> BaseSampler:
+        """Return what draws the settings of a trial; those of an earlier one are drawn again, a few times.
+
+        Each number has random streams of its own: what is drawn does not depend on when a sweep was killed.
+        """
+        seed = self._seed * 1_000_003 + number
+        if self.search.sampler == "grid" or DRAWN in (trials[number].user_attrs if number < len(trials) else {}):
+            return sampler(self.search, seed)
+        known = [one.user_attrs.get(DRAWN, []) for one in trials[:number]]
+        ended = [one for one in trials if one.state.is_finished()]
+        return fresh_draw(self.search, self.space, seed, known, ended, self._study.direction)
 
     def recover(self) -> list[int]:
         """Settle trials whose process died: told where their outcome is there, otherwise asked for again."""
@@ -144,13 +154,13 @@ class SweepStudy:
         if outcome is None:
             self._study._storage.set_trial_user_attr(trial._trial_id, KILLS, [kills, epochs])
             self._study._storage.set_trial_state_values(trial._trial_id, TrialState.WAITING)
-        elif outcome["state"] == "finished" and outcome.get("value") is not None:
-            self._study.tell(trial.number, outcome["value"])
+        elif not has_figure(outcome):
+            self._study._storage.set_trial_user_attr(trial._trial_id, REASON, outcome.get("error", NO_FIGURE))
+            self._study.tell(trial.number, state=TrialState.FAIL)
         elif outcome["state"] == "pruned":
             self._study.tell(trial.number, state=TrialState.PRUNED)
         else:
-            self._study._storage.set_trial_user_attr(trial._trial_id, REASON, outcome.get("error", "no figure"))
-            self._study.tell(trial.number, state=TrialState.FAIL)
+            self._study.tell(trial.number, outcome["value"])
 
     def _runs(self, trial: FrozenTrial) -> bool:
         driver = trial.user_attrs.get(DRIVER)
@@ -191,9 +201,13 @@ def open_study(folder: Path, search: SearchConfig, *, maximize: bool) -> optuna.
     url = search.storage or f"sqlite:///{(folder / STUDY).resolve()}"
     options = {"connect_args": {"timeout": 120}} if url.startswith("sqlite") else {}
     try:
-        with _no_warnings():
+        with no_warnings():
+            store = RDBStorage(url, engine_kwargs=options)
+            others = [] if search.storage else [one.study_name for one in store.get_all_studies()]
+            if others and folder.name not in others:
+                raise ConfigError(f"{folder / STUDY} is the study of {quoted(others[0])}; choose another name")
             return optuna.create_study(
-                storage=RDBStorage(url, engine_kwargs=options),
+                storage=store,
                 study_name=folder.name,
                 direction="maximize" if maximize else "minimize",
                 pruner=pruner(search),
@@ -230,30 +244,9 @@ def read_outcome(folder: Path) -> dict[str, Any] | None:
     return outcome
 
 
-def pruner(search: SearchConfig) -> BasePruner:
-    """Return Optuna's pruner; it compares validation figures of the same epoch, from the first."""
-    if search.pruner == "median":
-        return MedianPruner(n_startup_trials=5)
-    if search.pruner == "halving":
-        return SuccessiveHalvingPruner(min_resource=1, reduction_factor=2)
-    return NopPruner()
-
-
-def _sampler(search: SearchConfig, seed: int) -> BaseSampler:
-    seed %= 2**32
-    if search.sampler != "tpe":
-        return RandomSampler(seed=seed)
-    with _no_warnings():  # what Optuna calls experimental has kept its meaning for years
-        return TPESampler(
-            seed=seed, multivariate=True, group=True, n_startup_trials=min(STARTUP, max(search.n_trials // 3, 1))
-        )
-
-
-@contextmanager
-def _no_warnings() -> Iterator[None]:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        yield
+def has_figure(outcome: Mapping[str, Any]) -> bool:
+    """Say whether a trial that ended can be compared with others; one that failed, or measured nothing, cannot."""
+    return outcome["state"] == "pruned" or (outcome["state"] == "finished" and outcome.get("value") is not None)
 
 
 def _driver_lock(folder: Path, driver: str) -> Path:

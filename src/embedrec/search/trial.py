@@ -22,6 +22,7 @@ from embedrec.experiment.run import run_trial
 from embedrec.experiment.shop import Shop, open_shop
 from embedrec.search.settings import GROUP, parse_search
 from embedrec.search.study import OUTCOME, read_outcome, running_trial, trial_lock
+from embedrec.search.worker import AT_WORK, end_with
 from embedrec.splits import SplitConfig
 from embedrec.tables import DataConfig
 from embedrec.training import Pruned
@@ -52,8 +53,9 @@ def work(plain: dict[str, Any]) -> str | None:
     search = parse_search(plain.pop(GROUP, None) or {})
     folder = Path(place.folder) / str(place.trial)
     folder.mkdir(parents=True, exist_ok=True)
+    end_with(place.driver)
     try:
-        with FileLock(trial_lock(folder), timeout=0):
+        with AT_WORK, FileLock(trial_lock(folder), timeout=0):
             trial = running_trial(folder.parent, search, place.trial, place.driver, maximize=place.maximize)
             if trial is not None and read_outcome(folder) is None:
                 write_json(folder / OUTCOME, _outcome(plain, folder, trial, place))
@@ -94,7 +96,9 @@ def _outcome(plain: dict[str, Any], folder: Path, trial: Trial, place: Place) ->
         found = run_trial(config, folder, shop, report, progress=place.alone)
         ended = {"state": "finished", "value": found.score if found else None}
     except Pruned:
-        ended = {"state": "pruned", "value": curve[-1][1], "error": f"behind the others after {curve[-1][0]} epochs"}
+        epoch, value = curve[-1]
+        behind = f"behind the others after {epoch} epoch{'' if epoch == 1 else 's'}"
+        ended = {"state": "pruned", "value": value, "error": behind}
     except StorageError as error:
         raise _SweepStopped(f"{error}; repeat the command to continue") from error
     except EmbedrecError as error:

@@ -17,14 +17,16 @@ CODE = Path(__file__).with_name("bundle_model.py")
 
 
 def log_bundle(client: Any, run_id: str, bundle: Path, bundle_id: str) -> str:
-    """Record a bundle as the model of a run, with signature and input example; return the id MLflow gives it.
+    """Record a bundle as the model and output of a run, with signature and input example; return MLflow's id of it.
 
     A bundle that the run has recorded before is found again. Its folder is called `bundle`.
     """
-    experiment = client.get_run(run_id).info.experiment_id
+    run = client.get_run(run_id)
+    experiment = run.info.experiment_id
     known = client.search_logged_models([experiment], filter_string=f"tags.`{BUNDLE_TAG}` = '{bundle_id}'")
     for one in known:
         if one.source_run_id == run_id and str(one.status) == "READY":
+            _put_out(client, run, str(one.model_id))
             return str(one.model_id)
     model = client.create_logged_model(experiment, name=NAME, source_run_id=run_id, tags={BUNDLE_TAG: bundle_id})
     with tempfile.TemporaryDirectory() as folder:
@@ -32,7 +34,16 @@ def log_bundle(client: Any, run_id: str, bundle: Path, bundle_id: str) -> str:
         save_bundle_model(bundle, place, run_id, str(model.model_id))
         client.log_model_artifacts(model.model_id, str(place))
     client.finalize_logged_model(model.model_id, "READY")
+    _put_out(client, run, str(model.model_id))
     return str(model.model_id)
+
+
+def _put_out(client: Any, run: Any, model_id: str) -> None:
+    """Name a model among the outputs of a run, once."""
+    from mlflow.entities import LoggedModelOutput
+
+    if model_id not in [one.model_id for one in (run.outputs.model_outputs if run.outputs else [])]:
+        client.log_outputs(run.info.run_id, [LoggedModelOutput(model_id, 0)])
 
 
 def save_bundle_model(bundle: Path, place: Path, run_id: str | None = None, model_id: str | None = None) -> None:

@@ -24,12 +24,14 @@ class TrackingConfig(BaseModel):
     experiment: str = "embedrec"
     parent_run: str | None = None
     """Run id of the sweep this run is a child of."""
+    here: bool = False
+    """Record in the outputs folder whatever `uri` says: the sweep is recorded there, its server being down."""
     system_metrics: bool = False
     """Record the load of processor, memory, disk, network and GPU every ten seconds; needs psutil."""
 
     def uri_in(self, outputs: Path) -> str:
         """Return the URI of the store, password and all: never to be shown or kept."""
-        return self.uri or os.environ.get(ENVIRONMENT) or local_uri(outputs)
+        return local_uri(outputs) if self.here else self.uri or os.environ.get(ENVIRONMENT) or local_uri(outputs)
 
 
 def local_uri(outputs: Path) -> str:
@@ -37,8 +39,14 @@ def local_uri(outputs: Path) -> str:
     return f"sqlite:///{(outputs / DATABASE).resolve()}"
 
 
-def refuse_password(setting: str, uri: str) -> None:
-    """Refuse an address that gives credentials away, without repeating them.
+OF_MLFLOW = (
+    "MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, or all of it as the database's or "
+    f"{ENVIRONMENT}'s environment variable"
+)
+
+
+def refuse_password(setting: str, uri: str, instead: str = OF_MLFLOW) -> None:
+    """Refuse an address that gives credentials away, without repeating them; `instead` is what to set.
 
     Raises:
         ConfigError: it holds a user, a password or a token.
@@ -46,8 +54,7 @@ def refuse_password(setting: str, uri: str) -> None:
     if masked(uri) != uri:
         raise ConfigError(
             f"{setting}={shown(uri)} holds a password, which would be kept in files and seen by others; leave it out "
-            "and set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, or all of it as the database's or "
-            f"{ENVIRONMENT}'s environment variable"
+            f"and set {instead}"
         )
 
 

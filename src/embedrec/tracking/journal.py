@@ -36,8 +36,12 @@ class Journal:
         if self.folder:
             with (self.folder / PLACE).open("a", encoding="utf-8") as file:
                 file.write(json.dumps(record) + "\n")
-        if self.folder and "run_id" in record:
-            _write_whole(self.folder / RUN_ID, {"run_id": record["run_id"]})
+
+    def enter(self, store: str, run_id: str) -> None:
+        """Note that the run is recorded in a store from now on, and under which id."""
+        self.append({"store": store, "run_id": run_id})
+        if self.folder:
+            _write_whole(self.folder / RUN_ID, {"run_id": run_id})
 
     def run_in(self, store: str) -> str | None:
         """Return the id under which a store knows this run."""

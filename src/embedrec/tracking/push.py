@@ -1,95 +1,81 @@
-"""Send runs that were recorded in the outputs folder on to a server: with settings, figures, files, and children."""
+"""Send runs that were recorded in the outputs folder on to a server: with settings, figures, files, and children.
+
+What is sent is the journal in the folder of each run. It also tells under which id a server that went away in the
+middle knows the run already: that one is completed, and no second is made.
+"""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from embedrec.errors import ConfigError
 from embedrec.tracking.journal import RUN_ID, Journal
-from embedrec.tracking.reaching import reason, store_errors
-from embedrec.tracking.store import UnreachableError, connect, experiment_of, local_uri, shown, writing
+from embedrec.tracking.reaching import UnreachableError, reason, refusal, store_errors
+from embedrec.tracking.store import LOCAL, Store, connect, experiment_of, local_uri, name_of, shown, writing
 from embedrec.tracking.tracker import PARENT_TAG
-
-PUSHED_FROM = "embedrec.pushed_from"  # tag: the run's id in the store it came from
 
 
 def push(folder: Path, outputs: Path, uri: str) -> Iterator[tuple[str, str]]:
-    """Copy the run of a folder from the store of `outputs`, and its children; yields (old id, new id).
+    """Give a store the run of a folder and those of the folders below it; yields (id in outputs, id there).
 
-    Twice sends nothing twice. A run that went from one store to another on the way has an id in each, and its
-    children name whichever it had when they began.
+    Twice sends nothing twice. Children are put below their parent, wherever each of them was recorded.
 
     Raises:
         ConfigError: there is no such run, or the server does not answer.
     """
-    from mlflow.exceptions import MlflowException
-
     try:
         here, there = connect(local_uri(outputs), outputs), connect(uri, outputs)
     except UnreachableError as error:
         raise ConfigError(f"{shown(uri)} does not answer ({error}); nothing was sent") from error
-    ids = {one["run_id"] for one in Journal(folder).records if "run_id" in one}
-    run_id = json.loads((folder / RUN_ID).read_text(encoding="utf-8"))["run_id"]
+    name = name_of(uri, outputs)
+    parent = store = None
     try:
-        run = here.get_run(run_id)
-    except MlflowException as error:
-        raise ConfigError(f"{run_id}: no such run in {outputs / 'mlflow.db'}") from error
-    experiment = here.get_experiment(run.info.experiment_id)
-    target = experiment_of(there, uri, experiment.name, outputs)
-    try:
-        with writing(uri):
-            parent = _copy(run, here, there, target, None)
-        yield run_id, parent
-        for one in sorted(ids | {run_id}):
-            for child in _all(here, run.info.experiment_id, f"tags.`{PARENT_TAG}` = '{one}'"):
-                with writing(uri):
-                    new = _copy(child, here, there, target, parent)
-                yield child.info.run_id, new
+        for place in (folder, *sorted(one.parent for one in folder.glob(f"*/**/{RUN_ID}"))):
+            journal = Journal(place)
+            recorded, sent = _run(here, journal.run_in(LOCAL)), _run(there, journal.run_in(name))
+            if recorded is None and sent is None:
+                if store is None:
+                    raise ConfigError(f"{folder}: there is no run of it in {outputs / 'mlflow.db'}")
+                continue
+            if store is None:
+                experiment = _experiment(here, recorded) or _experiment(there, sent)
+                store = Store(name, there, experiment_of(there, uri, experiment, outputs), writing(uri))
+            new = _send(journal, recorded or sent, sent, store, parent)
+            parent = parent or new
+            yield journal.run_in(LOCAL) or new, new
     except store_errors() as error:
         raise ConfigError(f"{shown(uri)}: {reason(error)}; the same command sends the rest") from error
 
 
-def _all(client: Any, experiment: str, query: str) -> Iterator[Any]:
-    """Yield every run that a query finds, page by page."""
-    token = None
-    while True:
-        page = client.search_runs([experiment], query, page_token=token)
-        yield from page
-        if not (token := page.token):
-            return
+def _run(client: Any, run_id: str | None) -> Any:
+    """Return a run as a store has it; None where it has it not, or not any more."""
+    from mlflow.exceptions import MlflowException
+
+    try:
+        found = client.get_run(run_id) if run_id else None
+    except MlflowException as error:
+        if not refusal(error):
+            raise
+        return None
+    return found if found and found.info.lifecycle_stage != "deleted" else None
 
 
-def _copy(run: Any, here: Any, there: Any, experiment: str, parent: str | None) -> str:
-    """Copy one run; one that was sent before is found again by its tag."""
-    from mlflow.artifacts import download_artifacts
-    from mlflow.entities import Param, RunTag
+def _experiment(client: Any, run: Any) -> str:
+    return str(client.get_experiment(run.info.experiment_id).name) if run else ""
 
-    old = run.info.run_id
-    known = there.search_runs([experiment], f"tags.`{PUSHED_FROM}` = '{old}'")
-    if known and (known[0].info.status, known[0].info.end_time) == (run.info.status, run.info.end_time):
-        return str(known[0].info.run_id)
-    tags = {**run.data.tags, PUSHED_FROM: old, **({PARENT_TAG: parent} if parent else {})}
-    made = known[0] if known else there.create_run(experiment, run.info.start_time, tags, run.info.run_name)
-    new = str(made.info.run_id)
-    params = [Param(key, value) for key, value in run.data.params.items()]
-    for some in _at_most(100, params):
-        there.log_batch(new, params=some)
-    there.log_batch(new, tags=[RunTag(key, value) for key, value in tags.items()])
-    for name in run.data.metrics:
-        for some in _at_most(1000, here.get_metric_history(old, name)):
-            there.log_batch(new, metrics=some)
-    if run.inputs and run.inputs.dataset_inputs:
-        there.log_inputs(new, run.inputs.dataset_inputs)
-    if here.list_artifacts(old):
-        there.log_artifacts(new, download_artifacts(run_id=old, artifact_path="", tracking_uri=here.tracking_uri))
-    there.set_terminated(new, run.info.status, run.info.end_time)  # last: a copy that was cut short is made again
+
+def _send(journal: Journal, run: Any, sent: Any, store: Store, parent: str | None) -> str:
+    """Create a run in a store, or complete the one `sent` there before; `run` has its name."""
+    records, tags = journal.whole(), {PARENT_TAG: parent} if parent else {}
+    end = next(((one["status"], one["time"]) for one in records if "status" in one), None)
+    if sent and end == (sent.info.status, sent.info.end_time) and tags.items() <= sent.data.tags.items():
+        return str(sent.info.run_id)
+    known = str(sent.info.run_id) if sent else None
+    started = next(one["time"] for one in journal.records if "status" in one)
+    new = store.enter(known, str(run.info.run_name), tags, started)
+    if new != known:
+        journal.append({"store": store.name, "run_id": new})
+    store.send(new, [{"tags": tags}, *records], journal.folder)  # the end comes last: what was cut short is sent again
     return new
-
-
-def _at_most(count: int, rows: list[Any]) -> Iterator[list[Any]]:
-    """Yield rows in the portions that MLflow takes."""
-    for start in range(0, len(rows), count):
-        yield rows[start : start + count]

@@ -19,7 +19,7 @@ from embedrec.tracking.config import local_uri, shown
 from embedrec.tracking.journal import Record
 from embedrec.tracking.reaching import UnreachableError, is_server, probe, quiet, reason, refusal, store_errors
 
-__all__ = ["Store", "UnreachableError", "connect", "experiment_of", "local_uri", "open_store", "shown", "writing"]
+__all__ = ["LOCAL", "Store", "connect", "experiment_of", "local_uri", "name_of", "open_store", "shown", "writing"]
 
 SQLITE = "sqlite:///"
 LOCAL = "local"
@@ -28,6 +28,8 @@ PATIENCE = 600.0
 """Seconds to wait for other processes at a lock: sixteen that start at once on two busy cores waited up to 116."""
 BATCH = {"metrics": 1000, "params": 100, "tags": 100}  # what MLflow takes at once
 LONGEST = 6000  # signs of a parameter
+KIND = {"mlflow.experimentKind": "custom_model_development"}
+"""Makes MLflow's page open an experiment on its runs, and not on what it has for chats."""
 
 
 class Store:
@@ -102,8 +104,12 @@ def open_store(uri: str, experiment: str, outputs: Path) -> Store:
     """
     client = connect(uri, outputs)
     known = experiment_of(client, uri, experiment, outputs)
-    name = LOCAL if uri == local_uri(outputs) else shown(uri)
-    return Store(name, client, known, writing(uri))
+    return Store(name_of(uri, outputs), client, known, writing(uri))
+
+
+def name_of(uri: str, outputs: Path) -> str:
+    """Return the name under which the journal of a run knows a store."""
+    return LOCAL if uri == local_uri(outputs) else shown(uri).rstrip("/")
 
 
 def connect(uri: str, outputs: Path) -> Any:
@@ -172,13 +178,16 @@ def _experiment(client: Any, name: str, place: str | None) -> str:
 
     if client.get_experiment_by_name(name) is None:
         try:
-            return str(client.create_experiment(name, artifact_location=place))
+            return str(client.create_experiment(name, artifact_location=place, tags=KIND))
         except MlflowException:
             if client.get_experiment_by_name(name) is None:
                 raise
     found = client.get_experiment_by_name(name)
     if found.lifecycle_stage == "deleted":
         raise ConfigError(f"tracking.experiment={quoted(name)} was deleted; restore it or choose another name")
+    for key, value in KIND.items():
+        if key not in found.tags:
+            client.set_experiment_tag(found.experiment_id, key, value)
     return str(found.experiment_id)
 
 

@@ -1,7 +1,7 @@
 """`Tracker`: one MLflow run with its parameters, metrics, datasets and artifacts.
 
-Whatever is recorded goes into the journal of the run's folder first and then to the store, at most once in `PAUSE`
-seconds: a run never waits for a store that is busy, and never ends because one is gone.
+Whatever is recorded goes into the journal of the run's folder first and then to the store, figures at most once in
+`PAUSE` seconds: a run never waits for a store that is busy, and never ends because one is gone.
 
     server ──(does not answer: one warning)──> sqlite in outputs ──(cannot be written: one warning)──> journal alone
 
@@ -75,6 +75,11 @@ class Tracker:
         if self._load:
             self._load.start(self.metrics)
 
+    @property
+    def here(self) -> bool:
+        """Whether the run is recorded in the outputs folder, asked for or not."""
+        return self._store is not None and self._store.name == LOCAL
+
     def lightning_logger(self) -> Logger:
         """Return a logger that writes the epochs of Lightning into this run."""
         from embedrec.tracking.epochs import EpochLogger
@@ -89,6 +94,7 @@ class Tracker:
         if new:
             self._record({"params": new})
         self._record({"tags": {**tags, **commit()}})
+        self._flush()  # whoever looks at a run that goes on sees what it is
 
     def metrics(self, values: dict[str, float], step: int = 0) -> None:
         """Record figures of a step, or final ones; names keep to MLflow's alphabet. What is known is not doubled."""
@@ -103,6 +109,7 @@ class Tracker:
     def inputs(self, datasets: Sequence[dict[str, str]]) -> None:
         """Record which data were used: name, digest, source_type, source, profile and context of each, no rows."""
         self._record({"inputs": list(datasets)})
+        self._flush()
 
     def artifacts(self, *paths: Path) -> None:
         """Attach files and folders that exist."""
@@ -135,7 +142,7 @@ class Tracker:
         known = self._journal.run_in(store.name) or self._before
         try:
             self.run_id = store.enter(known, self._name, tags, started)
-            self._journal.append({"store": store.name, "run_id": self.run_id})
+            self._journal.enter(store.name, self.run_id)
             store.send(self.run_id, self._journal.whole(), self._journal.folder)
         except store_errors() as error:
             raise failure(store.name, error) from error

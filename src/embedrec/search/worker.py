@@ -1,0 +1,26 @@
+"""A launcher's worker ends with the driver that started it: one that waits for more trials holds hundreds of MB."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from functools import cache
+
+POLL = 1.0  # seconds
+AT_WORK = threading.Lock()
+"""Held while a trial runs: it ends first, and leaves its outcome to whoever continues the sweep."""
+
+
+@cache  # one watch a process
+def end_with(driver: str) -> None:
+    """Watch the driver, named by its process, from a worker of its; a driver that runs trials itself just goes on."""
+    if driver.split("-")[0] != str(os.getpid()):
+        threading.Thread(target=_watch, args=(os.getppid(),), daemon=True, name="driver watch").start()
+
+
+def _watch(parent: int) -> None:
+    while os.getppid() == parent:
+        time.sleep(POLL)
+    with AT_WORK:
+        os._exit(0)
