@@ -15,19 +15,21 @@ from embedrec.data.batches import Batch, Batches, Snapshots
 from embedrec.data.cuts import training_cuts
 from embedrec.data.sampling import Negatives
 from embedrec.features import DAY, FeatureEncoder
+from embedrec.features.patterns import PatternSettings, patterns
 from embedrec.models.inputs import customer_inputs, product_inputs
 from embedrec.tables import Tables
 from later_rows import later_rows, unshrunk
 from shops import at_day, before, history_of, small_shop, with_events
 
 UNTIL, HORIZON = at_day(200), 30 * DAY
+PATTERNS = PatternSettings(3, 48.0)
 
 
 def batches(tables: Tables, until: int = UNTIL, horizon: int = HORIZON, **changed: Any) -> list[Batch]:
     encoder = FeatureEncoder.fit(*history_of(tables), until)
     cuts = training_cuts(encoder.history, until, horizon, 3)
     settings = {"batch_size": 7, "negatives": 5, "seed": 1, "epoch": 0, **changed}
-    return list(Batches(Snapshots(encoder), cuts, **settings))
+    return list(Batches(Snapshots(encoder, PATTERNS), cuts, **settings))
 
 
 def flat(batch: Batch) -> list[torch.Tensor]:
@@ -57,7 +59,7 @@ def test_another_epoch_or_seed(changed: dict[str, int]) -> None:
 def test_a_batch_depends_on_its_place_and_not_on_those_before_it() -> None:
     encoder = FeatureEncoder.fit(*history_of(SHOP), UNTIL)
     cuts = training_cuts(encoder.history, UNTIL, HORIZON, 3)
-    run = Batches(Snapshots(encoder), cuts, 7, 5, 1, 0)
+    run = Batches(Snapshots(encoder, PATTERNS), cuts, 7, 5, 1, 0)
     assert equal([next(iter(run))], FIRST[:1])
     assert equal(list(run), FIRST)
 
@@ -71,7 +73,7 @@ def test_two_batches_draw_different_negatives() -> None:
 def test_every_customer_of_every_cut_comes_once(size: int) -> None:
     encoder = FeatureEncoder.fit(*history_of(SHOP), UNTIL)
     cuts = training_cuts(encoder.history, UNTIL, HORIZON, 3)
-    run = Batches(Snapshots(encoder), cuts, size, "all", 0, 0)
+    run = Batches(Snapshots(encoder, PATTERNS), cuts, size, "all", 0, 0)
     wanted = sorted(row for cut in cuts for row in encoder.customers(cut.users, encoder.products(cut.as_of)).row)
     assert len(run) == sum(-(-len(cut.users) // size) for cut in cuts)
     assert sorted(torch.cat([batch.customers.row for batch in run]).tolist()) == wanted
@@ -92,11 +94,14 @@ def test_what_is_to_be_predicted_is_not_shown() -> None:
     """A batch describes customers and products as the shop stood before its cut."""
     encoder = FeatureEncoder.fit(*history_of(SHOP), UNTIL)
     (cut,) = training_cuts(encoder.history, UNTIL, HORIZON, 1)
-    (batch,) = Batches(Snapshots(encoder), [cut], 1000, "all", 0, 0)
+    (batch,) = Batches(Snapshots(encoder, PATTERNS), [cut], 1000, "all", 0, 0)
     history, catalogue = history_of(before(SHOP, cut.as_of))
     assert history.product_ids.equals(encoder.history.product_ids)
     then = FeatureEncoder(encoder.schema, history, catalogue).at(cut.as_of)
-    expected = [*customer_inputs(then.customers(cut.users)), *product_inputs(then.products)]
+    expected = [
+        *customer_inputs(then.customers(cut.users)),
+        *product_inputs(then.products, patterns=patterns(history, cut.as_of, PATTERNS)),
+    ]
     for one, other in zip([*batch.customers, *batch.products], expected, strict=True):
         np.testing.assert_array_equal(one, other)
     bought = encoder.history.targets(cut.users, cut.as_of, cut.until)

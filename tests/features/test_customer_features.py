@@ -24,7 +24,7 @@ from hand_shop import (
 from embedrec.columns import CATEGORY, CUSTOMER, EVENT, PRODUCT, TIME, TIME_SPENT, VIEW
 from embedrec.features import FeatureEncoder
 from embedrec.features.customers import raw_numeric
-from embedrec.features.schema import CLIP, CUSTOMER_NUMERIC
+from embedrec.features.schema import CLIP, CUSTOMER_NUMERIC, REPEAT_HALF_LIVES
 from embedrec.tables.model import CUSTOMER_COLUMNS, EVENT_COLUMNS, PRODUCT_COLUMNS
 from shops import at_day, frame, history_of, lines, small_shop, tables_of
 
@@ -132,23 +132,25 @@ def test_repeat_features_by_hand(encoder: FeatureEncoder) -> None:
     assert found[ANN, P1] == pytest.approx(
         {
             "times": log1p(2),
-            "decayed_7d": log1p(half ** (40 / 7) + half ** (28 / 7)),
-            "decayed_30d": log1p(half ** (40 / 30) + half ** (28 / 30)),
-            "decayed_120d": log1p(half ** (40 / 120) + half ** (28 / 120)),
+            **{f"decayed_{days}d": log1p(half ** (40 / days) + half ** (28 / days)) for days in REPEAT_HALF_LIVES},
             "days_since": log1p(28),
             "cycle": log1p(28 / gap_of_p1),
             "repeat_share": (1 + 10 / 3) / 13,  # one of three lines, with ten lines at the shop's two in six
+            "visits": log1p(2),
+            "visit_share": 2 / 4,
+            "visits_since": log1p(2),  # both for P2
         }
     )
     assert found[BOB, P4] == pytest.approx(
         {
             "times": log1p(1),
-            "decayed_7d": log1p(half ** (30 / 7)),
-            "decayed_30d": log1p(half),
-            "decayed_120d": log1p(half ** (30 / 120)),
+            **{f"decayed_{days}d": log1p(half ** (30 / days)) for days in REPEAT_HALF_LIVES},
             "days_since": log1p(30),
             "cycle": log1p(30 / np.exp(shop_gap)),  # never bought twice: the shop's cycle
             "repeat_share": (10 / 3) / 11,
+            "visits": log1p(1),
+            "visit_share": 1 / 2,
+            "visits_since": log1p(1),
         }
     )
 

@@ -10,6 +10,7 @@ import torch
 
 from embedrec.data.cuts import training_cuts
 from embedrec.features import DAY, FeatureEncoder, Snapshot
+from embedrec.features.patterns import PatternSettings, patterns
 from embedrec.models import TwoTower, TwoTowerConfig, TwoTowerScorer
 from embedrec.models.inputs import CustomerInputs, ProductInputs, customer_inputs, product_inputs
 from embedrec.models.towers import Numeric, drop_ids
@@ -26,8 +27,14 @@ def snapshot() -> Snapshot:
 
 @pytest.fixture
 def network(snapshot: Snapshot) -> TwoTower:
+    """A network in which every part has something to say, as after training."""
     torch.manual_seed(0)
-    return TwoTowerConfig(dim=8, half_life=10.0).build(snapshot.encoder.schema).eval()
+    network = TwoTowerConfig(dim=8, half_life=10.0, patterns=3).build(snapshot.encoder.schema).eval()
+    found = patterns(snapshot.history, NOW, PatternSettings(3, 48.0))
+    network.keep_patterns(torch.from_numpy(found), torch.from_numpy(snapshot.products.row))
+    for started in (network.weight, network.interest):
+        torch.nn.init.normal_(started[-1].weight)
+    return network
 
 
 @pytest.fixture(scope="module")
@@ -126,6 +133,17 @@ def test_the_repeat_head_alone_answers_for_what_was_bought(
     bought[customers.bought_rows, customers.bought_items] = True
     assert not moved[bought].any()
     assert moved[~bought].float().mean() > 0.99
+
+
+def test_patterns_of_a_date_stand_in_for_those_kept(
+    network: TwoTower, customers: CustomerInputs, products: ProductInputs, snapshot: Snapshot
+) -> None:
+    """Training hands in those of its date; the same scores come from the same patterns, others from others."""
+    found = patterns(snapshot.history, NOW, PatternSettings(3, 48.0))
+    kept, given = (network(customers, one) for one in (products, product_inputs(snapshot.products, patterns=found)))
+    torch.testing.assert_close(given, kept)
+    earlier = patterns(snapshot.history, at_day(120), PatternSettings(3, 48.0))
+    assert not torch.allclose(network(customers, product_inputs(snapshot.products, patterns=earlier)), kept)
 
 
 def test_training_and_serving_agree(

@@ -64,7 +64,7 @@ def test_every_reason_is_true(shop: Recommender) -> None:
                     assert len(set(named)) == len(named)
                 else:
                     assert phrase in WORDS.values()
-    wanted = {"before"} if shop.info.model == "personal_frequency" else {"before", "with", "category"}
+    wanted = {"before"} if shop.info.model == "personal_frequency" else {"before", "with"}
     assert wanted <= kinds
 
 

@@ -12,6 +12,7 @@ from torch import Tensor
 from embedrec.data.cuts import Cut
 from embedrec.data.sampling import Candidates, Negatives, sample_candidates
 from embedrec.features import FeatureEncoder, Snapshot
+from embedrec.features.patterns import PatternSettings, patterns
 from embedrec.models.inputs import CustomerInputs, ProductInputs, customer_inputs, product_inputs
 
 
@@ -37,15 +38,17 @@ class Batch(NamedTuple):
 class Snapshots:
     """The shop as of each training date, computed on first use and kept."""
 
-    def __init__(self, encoder: FeatureEncoder) -> None:
+    def __init__(self, encoder: FeatureEncoder, pattern_settings: PatternSettings | None = None) -> None:
         self._encoder = encoder
+        self._pattern_settings = pattern_settings
         self._kept: dict[int, tuple[Snapshot, ProductInputs]] = {}
 
     def at(self, as_of: int) -> tuple[Snapshot, ProductInputs]:
         """Return the snapshot of a date and its products as tensors."""
         if as_of not in self._kept:
-            snapshot = self._encoder.at(as_of)
-            self._kept[as_of] = snapshot, product_inputs(snapshot.products)
+            snapshot, wanted = self._encoder.at(as_of), self._pattern_settings
+            found = patterns(snapshot.history, as_of, wanted) if wanted else None
+            self._kept[as_of] = snapshot, product_inputs(snapshot.products, patterns=found)
         return self._kept[as_of]
 
 

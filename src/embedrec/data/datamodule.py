@@ -12,6 +12,7 @@ from embedrec.data.cuts import Cut
 from embedrec.data.pairs import PairBatches, Pairs
 from embedrec.data.sampling import Negatives
 from embedrec.features import FeatureEncoder
+from embedrec.features.patterns import PatternSettings
 
 
 class TrainingData(pl.LightningDataModule):
@@ -35,12 +36,18 @@ class CutData(TrainingData):
     """The shop as of past dates, in batches of customers."""
 
     def __init__(
-        self, encoder: FeatureEncoder, cuts: Sequence[Cut], batch_size: int, negatives: Negatives, seed: int
+        self,
+        encoder: FeatureEncoder,
+        cuts: Sequence[Cut],
+        batch_size: int,
+        negatives: Negatives,
+        seed: int,
+        pattern_settings: PatternSettings | None = None,
     ) -> None:
         super().__init__(batch_size, seed)
         self.cuts = list(cuts)
         self.negatives = negatives
-        self._snapshots = Snapshots(encoder)
+        self._snapshots = Snapshots(encoder, pattern_settings)
 
     def __len__(self) -> int:
         return len(self.cuts)

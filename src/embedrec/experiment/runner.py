@@ -30,8 +30,9 @@ from embedrec.evaluation.summary import Figures, headline, summarise
 from embedrec.experiment.config import RunConfig
 from embedrec.experiment.outcome import ModelOutcome
 from embedrec.experiment.shop import Shop
-from embedrec.features import FeatureEncoder, Snapshot
+from embedrec.features import DAY, FeatureEncoder, Snapshot
 from embedrec.features.history import NEVER, Floats, Ints
+from embedrec.features.patterns import HALF_LIFE, PatternSettings, patterns
 from embedrec.models import (
     BiasedMfConfig,
     ClassicConfig,
@@ -40,6 +41,8 @@ from embedrec.models import (
     PairNetwork,
     PairScorer,
     Scorer,
+    TwoTower,
+    TwoTowerConfig,
     scorer_of,
 )
 from embedrec.training import NDCG, RMSE, Fit, Monitor, Report, Validate, fit
@@ -152,7 +155,8 @@ class Runner:
             return PairData(pairs, size, getattr(loss, "negatives", 0), seed)
         horizon = split.test_from - split.valid_from  # of the refit too: the end of the test must not reach training
         cuts = training_cuts(moment.history, moment.as_of, horizon, config.trainer.cuts)
-        return CutData(moment.encoder, cuts, size, getattr(loss, "negatives", "in_batch"), seed)
+        wanted = pattern_settings(config.model, horizon)
+        return CutData(moment.encoder, cuts, size, getattr(loss, "negatives", "in_batch"), seed, wanted)
 
     def _ratings(self, moment: Snapshot) -> Pairs:
         pairs = Pairs.rated(moment)
@@ -169,6 +173,10 @@ class Runner:
         network = model.build(moment.encoder.schema)
         if isinstance(network, PairNetwork) and isinstance(data, PairData):
             network.prepare(torch.from_numpy(data.pairs.values))
+        wanted = pattern_settings(model, self.shop.split.test_from - self.shop.split.valid_from)
+        if isinstance(network, TwoTower) and wanted:
+            found = patterns(moment.history, moment.as_of, wanted)
+            network.keep_patterns(torch.from_numpy(found), torch.from_numpy(moment.products.row))
         return network
 
     def _fit(self, config: RunConfig, network: Network, data: TrainingData, folder: Path, **how: Any) -> Fit:
@@ -227,6 +235,12 @@ class Runner:
     def candidates(moment: Snapshot) -> int:
         """Return how many products could be recommended."""
         return int(moment.products.candidates.sum())
+
+
+def pattern_settings(model: object, horizon: int) -> PatternSettings | None:
+    """Return how a model wants patterns computed for a horizon in seconds, None where it uses none."""
+    dim = model.patterns if isinstance(model, TwoTowerConfig) else 0
+    return PatternSettings(dim, HALF_LIFE * horizon / DAY) if dim else None
 
 
 class Rated(NamedTuple):

@@ -135,6 +135,7 @@ def _repeat(history: History, lines: Ragged, as_of: int, size: int, products: Pr
     ages = (as_of - history.times[lines.values]) / DAY
     since = np.full(len(pair), np.inf)
     np.minimum.at(since, position, ages)
+    visits, share, missed = _visits(history, lines, position, len(pair))
     decayed = [np.bincount(position, 0.5 ** (ages / half_life), minlength=len(pair)) for half_life in REPEAT_HALF_LIVES]
     columns = [
         np.log1p(np.bincount(position, minlength=len(pair))),
@@ -142,8 +143,28 @@ def _repeat(history: History, lines: Ragged, as_of: int, size: int, products: Pr
         np.log1p(since),
         np.log1p(since / products.gap[bought]),  # 0.7 = one usual gap ago
         products.repeat_share[bought],
+        np.log1p(visits),
+        share,
+        np.log1p(missed),
     ]
     return Ragged(offsets.astype(np.int64), bought), np.stack(columns, axis=1)
+
+
+def _visits(history: History, lines: Ragged, position: Ints, n_pairs: int) -> tuple[Ints, Floats, Ints]:
+    """On how many purchase days each bought product was bought, on what share of all, and how many came since.
+
+    position[L] tells to which of the pairs each line belongs.
+    """
+    day = np.cumsum(_changes(lines.rows, history.times[lines.values] // DAY))  # days of all customers, numbered on
+    owner = np.empty(n_pairs, np.int64)
+    owner[position] = lines.rows
+    last = day[lines.offsets[1:][owner] - 1]  # lines are oldest first
+    all_days = last - day[lines.offsets[:-1][owner]] + 1
+    latest = np.zeros(n_pairs, np.int64)
+    np.maximum.at(latest, position, day)
+    distinct = np.unique(position * (len(day) + 1) + day) // (len(day) + 1)
+    visits = np.bincount(distinct, minlength=n_pairs)
+    return visits, visits / all_days, last - latest
 
 
 def _favourite(categories: Ints, rows: Ints, size: int) -> Ints:

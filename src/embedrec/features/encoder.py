@@ -17,6 +17,7 @@ from embedrec.features.schema import (
     CUSTOMER_NUMERIC,
     PRODUCT_DYNAMIC,
     PRODUCT_NUMERIC,
+    SALES_CLIP,
     FeatureSchema,
     Scale,
 )
@@ -116,7 +117,7 @@ class FeatureEncoder:
             category=np.where(told, self._category, 0),
             price_bucket=self._price_bucket,
             numeric=np.where(told[:, None] | PRICE_ONLY, self._static, np.nan),
-            dynamic=np.clip((dynamic - mean) / std, -CLIP, CLIP),
+            dynamic=np.clip((dynamic - mean) / std, -SALES_CLIP, SALES_CLIP),
             repeat_share=repeat_share,
             gap=gap,
             candidates=candidates,

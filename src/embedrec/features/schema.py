@@ -32,9 +32,19 @@ PRODUCT_DYNAMIC = (
     "idle",
     "repeat_share",
 )
-REPEAT_HALF_LIVES = (7, 30, 120)  # days
+REPEAT_HALF_LIVES = (7, 14, 30, 60, 120, 365)  # days
 CLIP = 5.0  # standard deviations: one absurd value must not drown the rest
-REPEAT = ("times", *(f"decayed_{days}d" for days in REPEAT_HALF_LIVES), "days_since", "cycle", "repeat_share")
+SALES_CLIP = 20.0  # likewise; bestsellers lie far from the mean of a long tail and must stay apart from each other
+REPEAT = (
+    "times",
+    *(f"decayed_{days}d" for days in REPEAT_HALF_LIVES),
+    "days_since",
+    "cycle",
+    "repeat_share",
+    "visits",
+    "visit_share",
+    "visits_since",
+)
 
 
 class Scale(BaseModel):

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from embedrec.features import Customers, Products
+from embedrec.features.patterns import Vectors
 
 
 class ProductInputs(NamedTuple):
@@ -19,6 +20,7 @@ class ProductInputs(NamedTuple):
     price_bucket: Tensor  # [N] int64
     numeric: Tensor  # [N, 3] float, NaN = missing
     dynamic: Tensor  # [N, D] float, NaN = missing
+    patterns: Tensor | None = None  # [N, KINDS, p] float, as of the date; None = those the network keeps
 
 
 class CustomerInputs(NamedTuple):
@@ -36,7 +38,9 @@ class CustomerInputs(NamedTuple):
     repeat: Tensor  # [P, R] float
 
 
-def product_inputs(products: Products, dtype: torch.dtype = torch.float32) -> ProductInputs:
+def product_inputs(
+    products: Products, dtype: torch.dtype = torch.float32, patterns: Vectors | None = None
+) -> ProductInputs:
     """Convert the products of a snapshot."""
     return ProductInputs(
         torch.from_numpy(products.row),
@@ -44,6 +48,7 @@ def product_inputs(products: Products, dtype: torch.dtype = torch.float32) -> Pr
         torch.from_numpy(products.price_bucket),
         torch.from_numpy(products.numeric).to(dtype),
         torch.from_numpy(products.dynamic).to(dtype),
+        None if patterns is None else torch.from_numpy(patterns).to(dtype),
     )
 
 

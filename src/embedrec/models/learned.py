@@ -17,7 +17,7 @@ from embedrec.features.history import NEVER, Ints
 from embedrec.models.base import Explanation, Scorer
 from embedrec.models.inputs import CustomerInputs, customer_inputs, product_inputs
 from embedrec.models.towers import CustomerParts
-from embedrec.models.two_tower import TwoTower
+from embedrec.models.two_tower import INTERESTS, TwoTower
 
 AVERAGED = 1000  # customers; enough to know the average one
 
@@ -40,7 +40,7 @@ class TwoTowerScorer(Scorer):
         self.inputs_ = inputs
         self._average_: dict[str, Tensor] | None = None  # computed when somebody asks why
         self.static_ = self.network.products.static(inputs, every)
-        self.vectors_ = self.network.products(inputs, every, self.static_)
+        self.vectors_ = self.network.product_vectors(inputs, every, self.static_)
         self.popularity_ = self.network.popularity_part(inputs, every)
         return super().observe(snapshot)
 
@@ -48,8 +48,8 @@ class TwoTowerScorer(Scorer):
     def score(self, users: Customers | Ints, items: Ints | None = None) -> Tensor:
         """Return scores [B, N] or [B, len(items)], rounded to float32."""
         inputs = self._inputs(users)
-        vector = self.network.norm(self._parts(inputs).total())
-        scores = self.network.answer_repeats(vector @ self.vectors_.T, inputs, self.inputs_, self.every_)
+        vectors = self.network.customer_vectors(self._parts(inputs).total(), inputs, self.inputs_)
+        scores = self.network.answer_repeats(vectors @ self.vectors_.T, inputs, self.inputs_, self.every_)
         scores = (scores + self.popularity_).float()
         return scores if items is None else scores[:, torch.from_numpy(items)]
 
@@ -60,12 +60,10 @@ class TwoTowerScorer(Scorer):
         Parts of a customer count as differences from the average customer, whose own parts make up "taste".
         """
         inputs = self._inputs(customers)
-        parts = self._parts(inputs)
-        total = parts.total()
         blank = torch.zeros(customers.size, len(self.every_), dtype=torch.float64)
-        shares = {name: self._linear(part, total) for name, part in parts._asdict().items()}
-        named = {name: (share - self._average[name]) @ self.vectors_.T for name, share in shares.items()}
-        everybody = self.network.norm.bias + torch.stack(list(self._average.values())).sum(0)
+        named = {name: (share - self._average[name]) @ self.vectors_.T for name, share in self._shares(inputs).items()}
+        everybody = torch.stack(list(self._average.values())).sum(0)
+        everybody[: len(self.network.norm.bias)] += self.network.scale * self.network.norm.bias
         named["taste"] = (self.vectors_ @ everybody).expand_as(blank)
         if self.network.config.repeat:
             bought = (inputs.bought_rows, inputs.bought_items)
@@ -82,15 +80,17 @@ class TwoTowerScorer(Scorer):
         """
         assert customer.size == 1
         inputs = self._inputs(customer)
-        total = self._parts(inputs).total()
-        asked = torch.from_numpy(items)
-        weights = self.network.customers.line_weights(inputs)
-        lines = self.network.customers.history(self.static_[inputs.line_items] * weights[:, None])  # [L, d]
-        bought = torch.from_numpy(customer.bought.values)
+        network, asked = self.network, torch.from_numpy(items)
+        weights = network.customers.line_weights(inputs)
+        lines = network.customers.history(self.static_[inputs.line_items] * weights[:, None])  # [L, d]
+        bought = inputs.bought_items
         place = torch.searchsorted(bought, inputs.line_items)
         by_product = lines.new_zeros(len(bought), lines.shape[1]).index_add_(0, place, lines)
         weight = weights.new_zeros(len(bought)).index_add_(0, place, weights)
-        apart = self._linear(by_product, total.expand_as(by_product)) - weight[:, None] * self._average["history"]
+        tower = self._linear(by_product, self._parts(inputs).total().expand_as(by_product))
+        basket = network.patterns_of(self.inputs_, bought)
+        patterns = network.directions(basket, basket.sum(0, keepdim=True), inputs)
+        apart = self._beside(tower, patterns=patterns) - weight[:, None] * self._average["history"]
         pull = apart @ self.vectors_[asked].T
         pull[:, torch.isin(asked, bought)] = 0.0  # of a product bought before the repeat head speaks alone
         return super().explain(customer, items)._replace(bought=customer.bought.values, pull=pull.T)
@@ -105,14 +105,12 @@ class TwoTowerScorer(Scorer):
     @property
     @torch.no_grad()
     def _average(self) -> dict[str, Tensor]:
-        """Each part of the customer vector [d], averaged over customers of the snapshot (at most `AVERAGED`)."""
+        """Each part of the customer vector [D], averaged over customers of the snapshot (at most `AVERAGED`)."""
         if self._average_ is None:
             buyers = self.snapshot_.history.buyers(NEVER, self.snapshot_.as_of)
             sample = buyers[:: -(-len(buyers) // AVERAGED)] if len(buyers) else buyers
-            parts = self._parts(self._inputs(sample))
-            total = parts.total()
             count = max(len(sample), 1)
-            self._average_ = {name: self._linear(part, total).sum(0) / count for name, part in parts._asdict().items()}
+            self._average_ = {name: share.sum(0) / count for name, share in self._shares(self._inputs(sample)).items()}
         return self._average_
 
     def _inputs(self, users: Customers | Ints) -> CustomerInputs:
@@ -122,6 +120,31 @@ class TwoTowerScorer(Scorer):
     def _parts(self, inputs: CustomerInputs) -> CustomerParts:
         parts: CustomerParts = self.network.customers(inputs, self.static_, inputs.line_items)
         return parts
+
+    def _shares(self, inputs: CustomerInputs) -> dict[str, Tensor]:
+        """Split the customers' vectors [B, D], but for what the LayerNorm adds to everybody, by what they are made of.
+
+        What is bought together belongs to the history, the interest in sales to how a customer behaves.
+        """
+        parts = self._parts(inputs)
+        total = parts.total()
+        basket = self.network.baskets(inputs, self.inputs_)
+        beside = {
+            "history": {"patterns": self.network.directions(basket, basket, inputs)},
+            "activity": {"interests": self.network.interests(inputs)},
+        }
+        return {
+            name: self._beside(self._linear(part, total), **beside.get(name, {}))
+            for name, part in parts._asdict().items()
+        }
+
+    def _beside(self, tower: Tensor, patterns: Tensor | None = None, interests: Tensor | None = None) -> Tensor:
+        """Lay the blocks of vectors[M, D] side by side, zero what is not given."""
+        width = self.vectors_.shape[1] - tower.shape[1]
+        n_interests = INTERESTS if self.network.config.popularity else 0
+        patterns = tower.new_zeros(len(tower), width - n_interests) if patterns is None else patterns
+        interests = tower.new_zeros(len(tower), n_interests) if interests is None else interests
+        return torch.cat([self.network.scale * tower, patterns, interests], dim=1)
 
     def _linear(self, part: Tensor, total: Tensor) -> Tensor:
         """LayerNorm of `total` is linear in its summands once mean and spread are known: the share of `part`."""

@@ -15,13 +15,11 @@ from embedrec.features import FeatureSchema
 from embedrec.features.schema import CUSTOMER_NUMERIC, PRODUCT_DYNAMIC, PRODUCT_NUMERIC
 from embedrec.models.inputs import CustomerInputs, ProductInputs
 
-INIT = 0.1  # standard deviation of fresh embeddings
 
-
-def embedding(rows: int, dim: int) -> nn.Embedding:
+def embedding(rows: int, dim: int, std: float) -> nn.Embedding:
     """Make a table of `rows` names plus row 0, the learned state "unknown or missing"."""
     table = nn.Embedding(rows + 1, dim)
-    nn.init.normal_(table.weight, std=INIT)
+    nn.init.normal_(table.weight, std=std)
     return table
 
 
@@ -45,12 +43,12 @@ class Numeric(nn.Module):
 class ProductTower(nn.Module):
     """products[n] → vectors [n, d]: id + category + price bucket + numbers, and how the product sells of late."""
 
-    def __init__(self, schema: FeatureSchema, dim: int, id_dropout: float, features: bool) -> None:
+    def __init__(self, schema: FeatureSchema, dim: int, std: float, id_dropout: float, features: bool) -> None:
         super().__init__()
-        self.id = embedding(len(schema.products), dim)
+        self.id = embedding(len(schema.products), dim, std)
         if features:
-            self.category = embedding(len(schema.categories), dim)
-            self.price = embedding(len(schema.price_edges) + 1, dim)
+            self.category = embedding(len(schema.categories), dim, std)
+            self.price = embedding(len(schema.price_edges) + 1, dim, std)
             self.numeric = Numeric(len(PRODUCT_NUMERIC), dim)
             self.sales = Numeric(len(PRODUCT_DYNAMIC), dim)
         self.id_dropout = id_dropout
@@ -93,16 +91,17 @@ class CustomerTower(nn.Module):
         self,
         schema: FeatureSchema,
         dim: int,
+        std: float,
         id_dropout: float,
         history_dropout: float,
         half_life: float,
         features: bool,
     ) -> None:
         super().__init__()
-        self.id = embedding(len(schema.customers), dim)
+        self.id = embedding(len(schema.customers), dim, std)
         if features:
-            self.category = embedding(len(schema.categories), dim)
-            self.price = embedding(len(schema.price_edges) + 1, dim)
+            self.category = embedding(len(schema.categories), dim, std)
+            self.price = embedding(len(schema.price_edges) + 1, dim, std)
             self.numeric = nn.Sequential(Numeric(len(CUSTOMER_NUMERIC), dim), nn.SiLU(), nn.Linear(dim, dim))
         self.features = features
         self.history = nn.Linear(dim, dim, bias=False)

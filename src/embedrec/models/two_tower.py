@@ -1,12 +1,18 @@
-"""Two towers and two small heads: what suits the customer, what they buy again, and what sells.
+"""Two towers, patterns of what is bought together, and two small heads: what is bought again, and what sells.
 
-    score(b, j) = popularity(j) + repeat(b, j)                                            b bought j before
-                = popularity(j) + LayerNorm(identity_b + behaviour_b + history_b) · product_j        otherwise
+    score(b, j) = popularity(j) + repeat(b, j)               b bought j before
+                = popularity(j) + vector_b · vector_j        otherwise
+
+    vector_b = [ scale · LayerNorm(identity_b + behaviour_b + history_b),  weight_b · direction_b,  interest_b ]
+    vector_j = [ product_j,                                                direction_j,             sales_j    ]
 
 The towers are the retrieval model of Covington et al. 2016 (history as a mean of product vectors) and Yi et al. 2019
-(features on both sides). For a product bought before, the personal counts know better than a dot product, so the
-repeat head answers alone. Every part is linear in what it is made of once the LayerNorm's two statistics are known,
-so a score splits exactly into the purchases and features that made it.
+(features on both sides). They learn from a handful of dates; what goes with what is better told by all purchases: a
+direction is the unit vector of `features.patterns`, the customer's from the sum over the basket, and the network only
+learns how much each kind of pattern weighs for whom. Where training dates lie in the past, so do their patterns. For
+a product bought before, the personal counts know better than a dot product, so the repeat head answers alone. Every
+part is linear in what it is made of once the lengths are known that it is divided by, so a score splits exactly into
+the purchases and features that made it.
 """
 
 from __future__ import annotations
@@ -14,16 +20,25 @@ from __future__ import annotations
 from typing import ClassVar, Literal
 
 import torch
+import torch.nn.functional as F
 from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor, nn
 
 from embedrec.features import FeatureSchema
+from embedrec.features.patterns import KINDS
 from embedrec.features.schema import CUSTOMER_NUMERIC, PRODUCT_DYNAMIC, REPEAT
 from embedrec.models.inputs import CustomerInputs, ProductInputs
 from embedrec.models.recipe import Recipe
 from embedrec.models.towers import CustomerTower, Numeric, ProductTower
 
-HEAD = 32  # hidden units of the repeat and popularity heads
+HEAD = 64  # hidden units of the small heads
+INTERESTS = 4  # ways in which customers differ in what of a product's sales attracts them
+WEIGHT = 5.0  # of a pattern before training
+TINY = 1e-12  # length of a basket of nothing
+STD = 0.1  # standard deviation of fresh embeddings
+QUIET_STD, QUIET_SCALE = 1.0, 0.002
+"""Towers beside patterns begin with a whisper. A step changes wide embeddings little, so they learn more slowly than
+the heads: what few training dates tell of a product must not outweigh all that is known of it."""
 
 
 class TwoTowerConfig(BaseModel):
@@ -33,12 +48,14 @@ class TwoTowerConfig(BaseModel):
     name: Literal["two_tower"] = "two_tower"
     dim: int = Field(64, ge=1, le=1024)
     """Length of customer and product vectors."""
-    id_dropout: float = Field(0.3, ge=0, lt=1)
+    id_dropout: float = Field(0.5, ge=0, lt=1)
     """Share of ids shown as "unknown" while training, on both sides."""
-    history_dropout: float = Field(0.3, ge=0, lt=1)
+    history_dropout: float = Field(0.5, ge=0, lt=1)
     """Share of purchase lines hidden from the history while training."""
     half_life: float = Field(120.0, gt=0, le=36500)
     """Days after which a purchase counts half in the history."""
+    patterns: int = Field(32, ge=0, le=1024)
+    """Length of the vectors of each kind of pattern of what is bought together; 0 = none."""
     features: bool = True
     """Behaviour of customers; category, price, rating and sales of products. Without them ids and history remain."""
     repeat: bool = True
@@ -74,7 +91,7 @@ class TwoTowerIdsConfig(BaseModel):
     def build(self, schema: FeatureSchema) -> TwoTower:
         """Make the network for a fitted schema."""
         settings = self.model_dump(exclude={"name"})
-        return TwoTower(TwoTowerConfig(**settings, features=False, repeat=False, popularity=False), schema)
+        return TwoTower(TwoTowerConfig(**settings, patterns=0, features=False, repeat=False, popularity=False), schema)
 
 
 class TwoTower(nn.Module):
@@ -83,16 +100,27 @@ class TwoTower(nn.Module):
     def __init__(self, config: TwoTowerConfig, schema: FeatureSchema) -> None:
         super().__init__()
         self.config = config
-        self.products = ProductTower(schema, config.dim, config.id_dropout, config.features)
+        std, self.scale = (QUIET_STD, QUIET_SCALE) if config.patterns else (STD, 1.0)
+        self.products = ProductTower(schema, config.dim, std, config.id_dropout, config.features)
         self.customers = CustomerTower(
-            schema, config.dim, config.id_dropout, config.history_dropout, config.half_life, config.features
+            schema, config.dim, std, config.id_dropout, config.history_dropout, config.half_life, config.features
         )
         self.norm = nn.LayerNorm(config.dim)
-        counts = len(REPEAT) + len(PRODUCT_DYNAMIC) + len(CUSTOMER_NUMERIC)
+        customer, sales = len(CUSTOMER_NUMERIC), len(PRODUCT_DYNAMIC)
+        if config.patterns:
+            self.patterns: Tensor
+            self.register_buffer("patterns", torch.zeros(len(schema.products) + 1, KINDS, config.patterns))
+            self.weight = head(customer, KINDS, start=1.0)
         if config.repeat:
-            self.repeat = nn.Sequential(Numeric(counts, HEAD), nn.SiLU(), nn.Linear(HEAD, 1))
+            self.repeat = head(len(REPEAT) + sales + customer, 1)
         if config.popularity:
-            self.popularity = nn.Sequential(Numeric(len(PRODUCT_DYNAMIC), HEAD), nn.SiLU(), nn.Linear(HEAD, 1))
+            self.popularity = head(sales, 1)
+            self.interest, self.sales = head(customer, INTERESTS, start=0.0), head(sales, INTERESTS)
+
+    def keep_patterns(self, patterns: Tensor, rows: Tensor) -> None:
+        """Take the patterns[N, KINDS, p] from which to answer, of products at rows[N] of the schema."""
+        self.patterns[rows] = patterns
+        self.patterns[0] = 0.0
 
     def forward(self, customers: CustomerInputs, products: ProductInputs, items: Tensor | None = None) -> Tensor:
         """Return scores [B, N], or [B, K] of items[K] (ascending, distinct)."""
@@ -104,10 +132,53 @@ class TwoTower(nn.Module):
         where = positions(needed, n_items)
         static = self.products.static(products, needed)
         parts = self.customers(customers, static, where[customers.line_items])
-        vectors = self.products(products, items, static[where[items]])
-        scores = self.norm(parts.total()) @ vectors.T
+        vectors = self.customer_vectors(parts.total(), customers, products)
+        scores = vectors @ self.product_vectors(products, items, static[where[items]]).T
         scores = self.answer_repeats(scores, customers, products, positions(items, n_items))
         return scores + self.popularity_part(products, items)
+
+    def customer_vectors(self, total: Tensor, customers: CustomerInputs, products: ProductInputs) -> Tensor:
+        """[B, D]: towers, patterns and interests side by side; total[B, d] is the sum of the tower's parts."""
+        basket = self.baskets(customers, products)
+        beside = self.directions(basket, basket, customers), self.interests(customers)
+        return torch.cat([self.scale * self.norm(total), *beside], dim=1)
+
+    def product_vectors(self, products: ProductInputs, items: Tensor, static: Tensor) -> Tensor:
+        """[n, D]: what customers' vectors are multiplied with; static[n, d] are the products without their sales."""
+        vectors = [self.products(products, items, static)]
+        if self.config.patterns:
+            vectors.append(F.normalize(self.patterns_of(products, items), dim=-1).flatten(1))
+        if self.config.popularity:
+            vectors.append(self.sales(products.dynamic[items]))
+        return torch.cat(vectors, dim=1)
+
+    def patterns_of(self, products: ProductInputs, items: Tensor) -> Tensor:
+        """[n, KINDS, p]: what the purchase of each product adds to the patterns of a customer."""
+        if not self.config.patterns:
+            return products.dynamic.new_zeros(len(items), KINDS, 0)
+        return products.patterns[items] if products.patterns is not None else self.patterns[products.row[items]]
+
+    def baskets(self, customers: CustomerInputs, products: ProductInputs) -> Tensor:
+        """[B, KINDS, p]: sum of the patterns of all that each customer bought."""
+        none = customers.numeric.new_zeros(len(customers.row), KINDS, self.config.patterns)
+        return none.index_add(0, customers.bought_rows, self.patterns_of(products, customers.bought_items))
+
+    def directions(self, basket: Tensor, whole: Tensor, customers: CustomerInputs) -> Tensor:
+        """[M, KINDS · p]: baskets[M, KINDS, p] over the length of the whole[B, KINDS, p], weighted for each customer.
+
+        The basket may be a part of the whole: of one customer (B = 1), one for each product bought.
+        """
+        if not self.config.patterns:
+            return basket.flatten(1)
+        weight: Tensor = WEIGHT * self.weight(customers.numeric)[:, :, None]
+        return (basket / whole.norm(dim=-1, keepdim=True).clamp(min=TINY) * weight).flatten(1)
+
+    def interests(self, customers: CustomerInputs) -> Tensor:
+        """[B, INTERESTS]: what about a product's sales attracts each customer more than others."""
+        if not self.config.popularity:
+            return customers.numeric.new_zeros(len(customers.row), 0)
+        interests: Tensor = self.interest(customers.numeric)
+        return interests
 
     def popularity_part(self, products: ProductInputs, items: Tensor) -> Tensor:
         """[n]: what the sales of a product say for every customer alike."""
@@ -131,6 +202,18 @@ class TwoTower(nn.Module):
         place = column[customers.bought_items]
         here = place >= 0
         return scores.index_put((customers.bought_rows[here], place[here]), value[here])
+
+
+def head(features: int, outputs: int, start: float | None = None) -> nn.Sequential:
+    """values[*, features] → [*, outputs]: a hidden layer over numbers that may be missing.
+
+    With `start` every output is that number before training.
+    """
+    last = nn.Linear(HEAD, outputs)
+    if start is not None:
+        nn.init.zeros_(last.weight)
+        nn.init.constant_(last.bias, start)
+    return nn.Sequential(Numeric(features, HEAD), nn.SiLU(), last)
 
 
 def positions(items: Tensor, n_items: int) -> Tensor:

@@ -66,14 +66,14 @@ class TrainerConfig(BaseModel):
     """How long and how fast to learn; the values here are those of the two-tower model."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
-    max_epochs: int = Field(6, ge=1, le=10_000)
+    max_epochs: int = Field(4, ge=1, le=10_000)
     """Upper bound; the learning-rate schedule is laid out for it."""
     patience: int = Field(3, ge=1, le=10_000)
     """Epochs without a better validation figure after which training stops."""
     batch_size: int = Field(128, ge=1, le=1_000_000)
     """Per step: customers, or pairs for models that learn from pairs."""
-    learning_rate: float = Field(1e-3, gt=0, le=10)
-    weight_decay: float = Field(0.3, ge=0, le=10)
+    learning_rate: float = Field(1e-2, gt=0, le=10)
+    weight_decay: float = Field(0.05, ge=0, le=10)
     """Of AdamW, per unit of learning rate."""
     warmup_steps: int = Field(50, ge=0)
     """Steps over which the learning rate rises from zero."""
