@@ -170,8 +170,9 @@ class TwoTower(nn.Module):
         """
         if not self.config.patterns:
             return basket.flatten(1)
-        weight: Tensor = WEIGHT * self.weight(customers.numeric)[:, :, None]
-        return (basket / whole.norm(dim=-1, keepdim=True).clamp(min=TINY) * weight).flatten(1)
+        weight: Tensor = self.weight(customers.numeric)
+        direction = basket / whole.norm(dim=-1, keepdim=True).clamp(min=TINY)
+        return (direction * WEIGHT * weight[:, :, None]).flatten(1)
 
     def interests(self, customers: CustomerInputs) -> Tensor:
         """[B, INTERESTS]: what about a product's sales attracts each customer more than others."""

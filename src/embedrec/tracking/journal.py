@@ -27,14 +27,14 @@ class Journal:
     def __init__(self, folder: Path | None) -> None:
         self.folder = folder
         self.records = list(_read(folder / PLACE)) if folder else []
-        if folder:
-            (folder / PLACE).parent.mkdir(parents=True, exist_ok=True)
 
     def append(self, record: Record) -> None:
         """Add a record; once this returns it outlives a kill of the process."""
         self.records.append(record)
         if self.folder:
-            with (self.folder / PLACE).open("a", encoding="utf-8") as file:
+            place = self.folder / PLACE
+            place.parent.mkdir(parents=True, exist_ok=True)  # not before: to read a journal leaves no trace
+            with place.open("a", encoding="utf-8") as file:
                 file.write(json.dumps(record) + "\n")
 
     def enter(self, store: str, run_id: str) -> None:
