@@ -34,6 +34,7 @@ from embedrec.models.towers import CustomerTower, Numeric, ProductTower
 HEAD = 64  # hidden units of the small heads
 INTERESTS = 4  # ways in which customers differ in what of a product's sales attracts them
 WEIGHT = 5.0  # of a pattern before training
+FIT = 3.0  # of a product to the rest of the basket: a cosine, as wide as the other numbers that a head sees
 TINY = 1e-12  # length of a basket of nothing
 STD = 0.1  # standard deviation of fresh embeddings
 QUIET_STD, QUIET_SCALE = 1.0, 0.002
@@ -112,7 +113,7 @@ class TwoTower(nn.Module):
             self.register_buffer("patterns", torch.zeros(len(schema.products) + 1, KINDS, config.patterns))
             self.weight = head(customer, KINDS, start=1.0)
         if config.repeat:
-            self.repeat = head(len(REPEAT) + sales + customer, 1)
+            self.repeat = head(len(REPEAT) + sales + customer + (KINDS if config.patterns else 0), 1)
         if config.popularity:
             self.popularity = head(sales, 1)
             self.interest, self.sales = head(customer, INTERESTS, start=0.0), head(sales, INTERESTS)
@@ -171,8 +172,8 @@ class TwoTower(nn.Module):
         if not self.config.patterns:
             return basket.flatten(1)
         weight: Tensor = self.weight(customers.numeric)
-        direction = basket / whole.norm(dim=-1, keepdim=True).clamp(min=TINY)
-        return (direction * WEIGHT * weight[:, :, None]).flatten(1)
+        direction: Tensor = basket / whole.norm(dim=-1, keepdim=True).clamp(min=TINY)
+        return WEIGHT * (direction * weight[:, :, None]).flatten(1)
 
     def interests(self, customers: CustomerInputs) -> Tensor:
         """[B, INTERESTS]: what about a product's sales attracts each customer more than others."""
@@ -199,10 +200,18 @@ class TwoTower(nn.Module):
             return scores
         sales = products.dynamic[customers.bought_items]
         behaviour = customers.numeric[customers.bought_rows]
-        value = self.repeat(torch.cat([customers.repeat, sales, behaviour], dim=1)).squeeze(-1)
+        known = [customers.repeat, sales, behaviour, self.fit_to_rest(customers, products)]
+        value = self.repeat(torch.cat(known, dim=1)).squeeze(-1)
         place = column[customers.bought_items]
         here = place >= 0
         return scores.index_put((customers.bought_rows[here], place[here]), value[here])
+
+    def fit_to_rest(self, customers: CustomerInputs, products: ProductInputs) -> Tensor:
+        """[P, KINDS]: cosine of each bought product with all else its customer bought; 0 where there is nothing."""
+        own = self.patterns_of(products, customers.bought_items)
+        rest = self.baskets(customers, products)[customers.bought_rows] - own
+        cosine = (F.normalize(rest, dim=-1) * F.normalize(own, dim=-1)).sum(-1)
+        return FIT * cosine if self.config.patterns else cosine[:, :0]
 
 
 def head(features: int, outputs: int, start: float | None = None) -> nn.Sequential:
