@@ -6,6 +6,7 @@ unwritable folder passes in silence; both would lose the older file that a kille
 
 from __future__ import annotations
 
+import io
 import os
 from contextlib import suppress
 from pathlib import Path
@@ -26,16 +27,18 @@ class AtomicCheckpointIO(CheckpointIO):
         partial = target.with_name(f".{target.name}.{os.getpid()}.partial")
         try:
             target.parent.mkdir(parents=True, exist_ok=True)
+            content = io.BytesIO()  # torch's own writing says of a full disk only that a position was unexpected
+            torch.save(checkpoint, content)
             with partial.open("wb") as file:
-                torch.save(checkpoint, file)
+                file.write(content.getbuffer())
                 file.flush()
                 os.fsync(file.fileno())
             partial.replace(target)
-        except (OSError, RuntimeError) as error:  # torch reports a full disk as RuntimeError
+        except OSError as error:
             with suppress(OSError):
                 partial.unlink()
             raise StorageError(
-                f"checkpoint {target} could not be written ({error}); free the disk and resume"
+                f"checkpoint {target} could not be written ({error.strerror or error}); free the disk and resume"
             ) from error
 
     def load_checkpoint(self, path: Any, map_location: Any = None, weights_only: bool | None = None) -> dict[str, Any]:
