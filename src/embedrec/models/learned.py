@@ -61,10 +61,13 @@ class TwoTowerScorer(Scorer):
         """
         inputs = self._inputs(customers)
         blank = torch.zeros(customers.size, len(self.every_), dtype=torch.float64)
-        named = {name: (share - self._average[name]) @ self.vectors_.T for name, share in self._shares(inputs).items()}
-        everybody = torch.stack(list(self._average.values())).sum(0)
+        shares, average = self._shares(inputs), torch.stack(list(self._average.values()))
+        apart = torch.stack(list(shares.values())) - average[:, None]  # [parts, B, D]
+        everybody = average.sum(0)
         everybody[: len(self.network.norm.bias)] += self.network.scale * self.network.norm.bias
-        named["taste"] = (self.vectors_ @ everybody).expand_as(blank)
+        every = torch.cat([apart.flatten(0, 1), everybody[None]]) @ self.vectors_.T  # reads the product vectors once
+        named = dict(zip(shares, every[:-1].view(*apart.shape[:2], -1), strict=True))
+        named["taste"] = every[-1].expand_as(blank)
         if self.network.config.repeat:
             bought = (inputs.bought_rows, inputs.bought_items)
             named = {name: part.index_put(bought, blank.new_zeros(())) for name, part in named.items()}
