@@ -5,6 +5,8 @@ Shapes: B customers, K products scored for all of them, P purchases to predict (
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -87,3 +89,73 @@ def mse_loss(predicted: Tensor, wanted: Tensor) -> Tensor:
     """Mean squared error of predicted[P] against wanted[P]; zero where there is nothing to predict."""
     each = (predicted - wanted).square()
     return each.mean() if len(each) else each.sum()
+
+
+def basket_softmax_loss(
+    users: Tensor,
+    items: Tensor,
+    positive: Tensor,
+    own: tuple[Tensor, Tensor],
+    weight: Tensor,
+    temperature: float,
+    push: float,
+) -> Tensor:
+    """Softmax over whole baskets against products drawn for all customers of the batch alike.
+
+        loss = sum_b w_b [ push · ln Σ_j exp(u_b · v_j / t) - s_b / t ]         j drawn and not in the basket of b
+
+    With push = 1 this is the sampled softmax without the positives in its denominator, averaged over the basket: the
+    "softmax loss" of Wu et al. 2024, "On the Effectiveness of Sampled Softmax Loss for Item Recommendation". A greater
+    push counts what was not bought for more than what was: products that a customer does not know yet are many.
+
+    Args:
+        users: [B, d] customer vectors.
+        items: [K, d] vectors of the products drawn.
+        positive: [B] mean score s_b of the products that each customer bought.
+        own: rows[C] and columns[C] of the [B, K] scores where a drawn product was bought; they are left out.
+        weight: [B] of each customer; adds up to 1.
+        temperature: divides every score; small ones sharpen the softmax.
+        push: weight of the products not bought.
+
+    Returns:
+        A scalar.
+    """
+    negative: Tensor = _LogSumExp.apply(users, items, *own, temperature)  # type: ignore[no-untyped-call]
+    return (weight * (push * negative - positive / temperature)).sum()
+
+
+LOWEST, TINY = -1e4, 1e-30
+ROWS_IN_CACHE = 64  # of the score matrix, whose passes then need not wait for the memory
+
+
+class _LogSumExp(torch.autograd.Function):
+    """ln Σ_j exp(u_b · v_j / t), [B]; keeps the softmax instead of the scores, so that going back needs no exp."""
+
+    @staticmethod
+    def forward(ctx: Any, users: Tensor, items: Tensor, rows: Tensor, columns: Tensor, temperature: float) -> Tensor:
+        kind = (
+            torch.get_autocast_dtype(users.device.type) if torch.is_autocast_enabled(users.device.type) else users.dtype
+        )
+        scaled, others = (users / temperature).to(kind), items.to(kind)
+        shares = scaled @ others.T
+        shares[rows, columns] = -torch.inf
+        total = users.new_empty(len(users))
+        for block, result in zip(torch.split(shares, ROWS_IN_CACHE), torch.split(total, ROWS_IN_CACHE), strict=True):
+            scores = block.float()
+            # a row of -inf alone: everything drawn was bought, so there is nothing to push down
+            top = scores.amax(1, keepdim=True).clamp_(min=LOWEST)
+            share = scores.sub_(top).exp_()
+            mass = share.sum(1, keepdim=True).clamp_(min=TINY)
+            block.copy_(share.div_(mass))
+            torch.add(top[:, 0], mass[:, 0].log(), out=result)
+        ctx.save_for_backward(users, others, shares)
+        ctx.temperature = temperature
+        return total
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, Tensor, None, None, None]:
+        users, items, shares = ctx.saved_tensors
+        outer = gradients[0][:, None] / ctx.temperature
+        to_users = (shares @ items).to(users.dtype) * outer
+        to_items = (shares.T @ (users * outer).to(shares.dtype)).to(users.dtype)
+        return to_users, to_items, None, None, None

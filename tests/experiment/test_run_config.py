@@ -115,7 +115,8 @@ def test_every_setting_of_conf_is_known() -> None:
         for path in sorted((CONF / group).glob("*.yaml")):
             values = OmegaConf.to_container(OmegaConf.load(path))
             assert isinstance(values, dict)
-            config = parse_config(plain(**{group: values}))
+            model = {"model": {"name": "two_tower_ids"}} if values.get("name") == "basket_softmax" else {}
+            config = parse_config(plain(**{**model, group: values}))
             assert field is not None
             section = getattr(config, group)
             told = section.model_dump(mode="json")
@@ -135,7 +136,7 @@ def test_each_learned_model_has_its_own_loss_and_pace() -> None:
     assert learned("mf_bpr").loss.model_dump() == {"name": "bpr", "negatives": 1}
     assert learned("neural_mf").loss.model_dump() == {"name": "bce", "negatives": 4}
     assert learned("biased_mf").loss.name == "mse"
-    assert learned("two_tower_ids").loss.name == "softmax"
+    assert learned("two_tower_ids").loss.name == "basket_softmax"
     assert learned("mf_bpr").trainer.batch_size != learned("two_tower").trainer.batch_size
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytorch_lightning as pl
 
+from embedrec.data.baskets import BasketBatches
 from embedrec.data.batches import Batches, Snapshots
 from embedrec.data.cuts import Cut
 from embedrec.data.pairs import PairBatches, Pairs
@@ -71,3 +72,19 @@ class PairData(TrainingData):
     def epoch(self, number: int) -> PairBatches:
         """Return the batches of an epoch."""
         return PairBatches(self.pairs, self.batch_size, self.negatives, self.seed, number)
+
+
+class BasketData(TrainingData):
+    """Customers with all they bought."""
+
+    def __init__(self, pairs: Pairs, batch_size: int, negatives: int, seed: int) -> None:
+        super().__init__(batch_size, seed)
+        self.pairs = pairs
+        self.negatives = negatives
+
+    def __len__(self) -> int:
+        return len(self.pairs)
+
+    def epoch(self, number: int) -> BasketBatches:
+        """Return the batches of an epoch."""
+        return BasketBatches(self.pairs, self.batch_size, self.negatives, self.seed, number)

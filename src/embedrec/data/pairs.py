@@ -78,6 +78,17 @@ class Pairs:
         """[E]: one number a pair, ascending."""
         return self.users * (self.n_products + 1) + self.items
 
+    @cached_property
+    def buyers(self) -> Ints:
+        """[B]: users with a pair, ascending."""
+        return self.users[self.starts[:-1]]
+
+    @cached_property
+    def starts(self) -> Ints:
+        """[B + 1]: where the pairs of each of the buyers begin, and where the last ends."""
+        first = np.flatnonzero(np.diff(self.users, prepend=-1))
+        return np.append(first, len(self))
+
     def contain(self, keys: Ints) -> Bools:
         """Tell which of the keys[n] are those of a pair."""
         place = np.minimum(np.searchsorted(self.key, keys), len(self) - 1)

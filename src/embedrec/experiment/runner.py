@@ -19,7 +19,7 @@ import torch
 from pytorch_lightning.loggers import Logger
 
 from embedrec.data.cuts import training_cuts
-from embedrec.data.datamodule import CutData, PairData, TrainingData
+from embedrec.data.datamodule import BasketData, CutData, PairData, TrainingData
 from embedrec.data.pairs import Pairs
 from embedrec.errors import NotApplicableError
 from embedrec.evaluation.calibration import PurchaseProbability, calibration
@@ -43,8 +43,10 @@ from embedrec.models import (
     Scorer,
     TwoTower,
     TwoTowerConfig,
+    TwoTowerIds,
     scorer_of,
 )
+from embedrec.models.classic.collaborative import basket_matrix
 from embedrec.training import NDCG, RMSE, Fit, Monitor, Report, Validate, fit
 
 CALIBRATED = 2000
@@ -148,8 +150,10 @@ class Runner:
         when = "a training window" if len(self.valid_truth.users) else "the validation window"
         return f"no customer bought both before and within {when}"
 
-    def _data(self, config: RunConfig, moment: Snapshot) -> CutData | PairData:
+    def _data(self, config: RunConfig, moment: Snapshot) -> CutData | PairData | BasketData:
         size, seed, loss, split = config.trainer.batch_size, config.seed, config.loss, self.shop.split
+        if config.model.recipe.examples == "baskets":  # type: ignore[union-attr]  # learned models have a recipe
+            return BasketData(Pairs.bought(moment), size, getattr(loss, "negatives", 0), seed)
         if config.model.recipe.examples == "pairs":  # type: ignore[union-attr]  # learned models have a recipe
             pairs = self._ratings(moment) if isinstance(config.model, BiasedMfConfig) else Pairs.bought(moment)
             return PairData(pairs, size, getattr(loss, "negatives", 0), seed)
@@ -168,9 +172,11 @@ class Runner:
             )
         return pairs
 
-    def _network(self, config: RunConfig, model: LearnedConfig, moment: Snapshot, data: CutData | PairData) -> Network:
+    def _network(self, config: RunConfig, model: LearnedConfig, moment: Snapshot, data: TrainingData) -> Network:
         torch.manual_seed(config.seed)
         network = model.build(moment.encoder.schema)
+        if isinstance(network, TwoTowerIds):
+            network.start(basket_matrix(moment))
         if isinstance(network, PairNetwork) and isinstance(data, PairData):
             network.prepare(torch.from_numpy(data.pairs.values))
         wanted = pattern_settings(model, self.shop.split.test_from - self.shop.split.valid_from)

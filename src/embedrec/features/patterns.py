@@ -49,9 +49,9 @@ def patterns(history: History, as_of: int, settings: PatternSettings) -> Vectors
     ages = (as_of - history.times[past]) / DAY
     for kind, weights in ((0, None), (2, 0.5 ** (ages / settings.half_life))):
         matrix = _matrix(rows, columns, weights, len(buyers), len(sold))
-        found[sold, kind] = _right_vectors(matrix, settings.dim)
-        normalised, root = _normalised(matrix)
-        found[sold, kind + 1] = _right_vectors(normalised, settings.dim) * root[:, None]
+        found[sold, kind], _ = spectral(matrix, settings.dim)
+        balanced, root = normalised(matrix)
+        found[sold, kind + 1] = spectral(balanced, settings.dim)[0] * root[:, None]
     return found
 
 
@@ -66,7 +66,7 @@ def _matrix(rows: Ints, columns: Ints, weights: Floats | None, n_rows: int, n_co
     return matrix
 
 
-def _normalised(matrix: Any) -> tuple[Any, Vectors]:
+def normalised(matrix: Any) -> tuple[Any, Vectors]:
     """Divide rows and columns by the roots of their sums; also 1 / root of each column."""
     from scipy.sparse import diags
 
@@ -74,20 +74,24 @@ def _normalised(matrix: Any) -> tuple[Any, Vectors]:
     return (diags(by_row) @ matrix @ diags(by_column)).tocsr(), by_column.astype(np.float32)
 
 
-def _right_vectors(matrix: Any, dim: int) -> Vectors:
-    """Return the `dim` strongest right singular vectors of a matrix[M, R] as columns [R, dim], zero where it has fewer.
+def spectral(matrix: Any, dim: int, power_iterations: int = POWER_ITERATIONS) -> tuple[Vectors, Vectors]:
+    """Return the `dim` strongest right singular vectors of a sparse matrix[M, R] as columns [R, dim], and their values.
 
-    Randomised power iteration: Halko, Martinsson and Tropp 2011, "Finding structure with randomness", algorithm 4.4.
+    Zero where the matrix has fewer. Randomised power iteration: Halko, Martinsson and Tropp 2011, "Finding structure
+    with randomness", algorithm 4.4.
     """
     from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
     width = min(dim + OVERSAMPLING, *matrix.shape)
     basis = np.random.default_rng(0).standard_normal((matrix.shape[1], width)).astype(np.float32)
-    vectors = np.zeros((matrix.shape[1], dim), np.float32)
+    vectors, values = np.zeros((matrix.shape[1], dim), np.float32), np.zeros(dim, np.float32)
     with threadpool_limits(1, "blas"):  # the same sums on any number of cores
-        for _ in range(POWER_ITERATIONS):
+        for _ in range(power_iterations):
             basis, _ = np.linalg.qr(matrix.T @ (matrix @ basis))
-        _, strength, rotation = np.linalg.svd(matrix @ basis, full_matrices=False)
-        kept = min(dim, int((strength > NOISE * strength.max()).sum()))
-        vectors[:, :kept] = basis @ rotation[:kept].T
-    return vectors
+        image = (matrix @ basis).astype(np.float64)
+        squares, rotation = np.linalg.eigh(image.T @ image)  # cheaper than the singular vectors of the tall image
+        strength = np.sqrt(np.maximum(squares[::-1], 0.0))
+        kept = min(dim, int((strength > NOISE * strength.max(initial=0.0)).sum()))
+        vectors[:, :kept] = basis @ rotation[:, ::-1][:, :kept].astype(np.float32)
+        values[:kept] = strength[:kept]
+    return vectors, values

@@ -19,7 +19,8 @@ from embedrec.models.mf_bpr import MfBprConfig
 from embedrec.models.neural_mf import NeuralMfConfig
 from embedrec.models.pairs import PairNetwork, PairScorer
 from embedrec.models.recipe import Recipe
-from embedrec.models.two_tower import TwoTower, TwoTowerConfig, TwoTowerIdsConfig
+from embedrec.models.two_tower import TwoTower, TwoTowerConfig
+from embedrec.models.two_tower_ids import TwoTowerIds, TwoTowerIdsConfig
 
 ClassicConfig = (
     RandomConfig
@@ -63,6 +64,7 @@ __all__ = [
     "SvdConfig",
     "TwoTower",
     "TwoTowerConfig",
+    "TwoTowerIds",
     "TwoTowerIdsConfig",
     "TwoTowerScorer",
     "UserKnnConfig",

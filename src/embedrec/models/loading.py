@@ -11,13 +11,16 @@ from embedrec.models.base import Scorer
 from embedrec.models.learned import TwoTowerScorer
 from embedrec.models.pairs import PairNetwork, PairScorer
 from embedrec.models.two_tower import TwoTower
+from embedrec.models.two_tower_ids import TwoTowerIds, TwoTowerIdsScorer
 
-Network = TwoTower | PairNetwork
+Network = TwoTower | TwoTowerIds | PairNetwork
 
 
 def scorer_of(network: Network) -> Scorer:
     """Put a trained network behind the scoring contract; later training does not reach the copy."""
-    return TwoTowerScorer(network) if isinstance(network, TwoTower) else PairScorer(network)
+    if isinstance(network, TwoTower):
+        return TwoTowerScorer(network)
+    return TwoTowerIdsScorer(network) if isinstance(network, TwoTowerIds) else PairScorer(network)
 
 
 def load_scorer(config: object, schema: FeatureSchema, weights: dict[str, Tensor]) -> Scorer:

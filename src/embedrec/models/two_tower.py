@@ -27,6 +27,7 @@ from torch import Tensor, nn
 from embedrec.features import FeatureSchema
 from embedrec.features.patterns import KINDS
 from embedrec.features.schema import CUSTOMER_NUMERIC, PRODUCT_DYNAMIC, REPEAT
+from embedrec.models.attention import OrderEncoder
 from embedrec.models.inputs import CustomerInputs, ProductInputs
 from embedrec.models.recipe import Recipe
 from embedrec.models.towers import CustomerTower, Numeric, ProductTower
@@ -55,6 +56,12 @@ class TwoTowerConfig(BaseModel):
     """Share of purchase lines hidden from the history while training."""
     half_life: float = Field(120.0, gt=0, le=36500)
     """Days after which a purchase counts half in the history."""
+    attention: int = Field(0, ge=0, le=8)
+    """Self-attention blocks that read the order of the last purchases; 0 = none."""
+    events: int = Field(50, ge=1, le=1000)
+    """Purchase lines that they read."""
+    attention_dropout: float = Field(0.3, ge=0, lt=1)
+    """Share of their numbers hidden while training."""
     patterns: int = Field(32, ge=0, le=1024)
     """Length of the vectors of each kind of pattern of what is bought together; 0 = none."""
     features: bool = True
@@ -71,30 +78,6 @@ class TwoTowerConfig(BaseModel):
         return TwoTower(self, schema)
 
 
-class TwoTowerIdsConfig(BaseModel):
-    """The towers alone, from ids: who the customer is and which products they bought."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
-    name: Literal["two_tower_ids"] = "two_tower_ids"
-    dim: int = Field(64, ge=1, le=1024)
-    """Length of customer and product vectors."""
-    id_dropout: float = Field(0.3, ge=0, lt=1)
-    """Share of ids shown as "unknown" while training, on both sides."""
-    history_dropout: float = Field(0.3, ge=0, lt=1)
-    """Share of purchase lines hidden from the history while training."""
-    half_life: float = Field(120.0, gt=0, le=36500)
-    """Days after which a purchase counts half in the history."""
-
-    recipe: ClassVar[Recipe] = Recipe(
-        "cuts", {"name": "softmax"}, {"max_epochs": 8, "learning_rate": 0.01, "weight_decay": 0.03}
-    )
-
-    def build(self, schema: FeatureSchema) -> TwoTower:
-        """Make the network for a fitted schema."""
-        settings = self.model_dump(exclude={"name"})
-        return TwoTower(TwoTowerConfig(**settings, patterns=0, features=False, repeat=False, popularity=False), schema)
-
-
 class TwoTower(nn.Module):
     """The network; it knows nothing of training."""
 
@@ -104,7 +87,16 @@ class TwoTower(nn.Module):
         std, self.scale = (QUIET_STD, QUIET_SCALE) if config.patterns else (STD, 1.0)
         self.products = ProductTower(schema, config.dim, std, config.id_dropout, config.features)
         self.customers = CustomerTower(
-            schema, config.dim, std, config.id_dropout, config.history_dropout, config.half_life, config.features
+            schema,
+            config.dim,
+            std,
+            config.id_dropout,
+            config.history_dropout,
+            config.half_life,
+            config.features,
+            OrderEncoder(config.dim, config.attention, config.events, config.attention_dropout)
+            if config.attention
+            else None,
         )
         self.norm = nn.LayerNorm(config.dim)
         customer, sales = len(CUSTOMER_NUMERIC), len(PRODUCT_DYNAMIC)

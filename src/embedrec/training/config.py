@@ -35,6 +35,18 @@ class InBatchConfig(_Loss):
     """Weight of the same loss over first-time purchases only, with bought products left out."""
 
 
+class BasketSoftmaxConfig(_Loss):
+    """Softmax over whole baskets, each against products drawn for all customers of the batch (models of baskets)."""
+
+    name: Literal["basket_softmax"] = "basket_softmax"
+    temperature: float = Field(0.11, gt=0, le=100)
+    """Divides the scores, which are cosines."""
+    negatives: Annotated[int, Field(ge=1)] = 4096
+    """Products drawn uniformly for each batch and shared by it."""
+    push: float = Field(1.22, gt=0, le=100)
+    """Weight of products not bought against those bought."""
+
+
 class BprConfig(_Loss):
     """Pairwise ranking: a bought product above others."""
 
@@ -59,7 +71,9 @@ class MseConfig(_Loss):
     """Products drawn uniformly for each batch and shared by it; ratings need none."""
 
 
-LossConfig = Annotated[SoftmaxConfig | InBatchConfig | BprConfig | BceConfig | MseConfig, Field(discriminator="name")]
+LossConfig = Annotated[
+    SoftmaxConfig | InBatchConfig | BasketSoftmaxConfig | BprConfig | BceConfig | MseConfig, Field(discriminator="name")
+]
 
 
 class TrainerConfig(BaseModel):
@@ -81,5 +95,7 @@ class TrainerConfig(BaseModel):
     """Largest norm of a gradient."""
     cuts: int = Field(30, ge=1, le=1000)
     """Past dates from which to learn, two fifths of a test window apart, latest first; not used by models of pairs."""
+    precision: Literal["float32", "bfloat16"] = "float32"
+    """Of matrix products while training; bfloat16 is faster on processors that have it, and the sums stay float32."""
     accelerator: Literal["auto", "cpu", "gpu"] = "cpu"
     """Where to train."""

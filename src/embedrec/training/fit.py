@@ -79,6 +79,7 @@ def fit(
         max_epochs=config.max_epochs,
         accelerator=config.accelerator,
         devices=1,
+        precision="bf16-mixed" if config.precision == "bfloat16" else "32-true",
         gradient_clip_val=config.gradient_clip,
         deterministic=True,
         reload_dataloaders_every_n_epochs=1,

@@ -6,14 +6,16 @@ from typing import Any
 
 import pytorch_lightning as pl
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
+from embedrec.data.baskets import BasketBatch
 from embedrec.data.batches import Batch
 from embedrec.data.pairs import PairBatch
 from embedrec.errors import TrainingError
 from embedrec.models import Network
 from embedrec.training.config import LossConfig, TrainerConfig
 from embedrec.training.objectives import loss_of
+from embedrec.training.row_adam import RowAdam
 
 TRAIN_LOSS = "train_loss"
 
@@ -27,7 +29,7 @@ class RecommenderModule(pl.LightningModule):
         self.loss_config = loss
         self.trainer_config = trainer
 
-    def training_step(self, batch: Batch | PairBatch, batch_idx: int) -> Tensor:
+    def training_step(self, batch: Batch | PairBatch | BasketBatch, batch_idx: int) -> Tensor:
         """Return the loss of one batch.
 
         Raises:
@@ -42,12 +44,26 @@ class RecommenderModule(pl.LightningModule):
         self.log(TRAIN_LOSS, loss, on_step=False, on_epoch=True, prog_bar=True, batch_size=batch.size)
         return loss
 
+    @property
+    def _by_rows(self) -> bool:
+        """The network is made of tables of which a step touches a few rows."""
+        return any(isinstance(part, nn.Embedding) and part.sparse for part in self.network.modules())
+
+    def configure_gradient_clipping(self, optimizer: Any, *settings: Any, **named: Any) -> None:
+        """Clip, but for gradients of rows: Adam's steps have a bounded length whatever theirs is."""
+        if not self._by_rows:
+            super().configure_gradient_clipping(optimizer, *settings, **named)
+
     def configure_optimizers(self) -> Any:
         """AdamW; the learning rate rises over the warm-up, then falls as a cosine to zero at `max_epochs`."""
         config = self.trainer_config
-        optimizer = torch.optim.AdamW(
-            self.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay, fused=True
-        )
+        optimizer: torch.optim.Optimizer
+        if self._by_rows:
+            optimizer = RowAdam(self.parameters(), lr=config.learning_rate)
+        else:
+            optimizer = torch.optim.AdamW(
+                self.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay, fused=True
+            )
         steps = max(int(self.trainer.estimated_stepping_batches), 1)
         warmup = min(config.warmup_steps, steps // 2)
 

@@ -5,12 +5,15 @@ from __future__ import annotations
 from typing import assert_never
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
+from embedrec.data.baskets import BasketBatch
 from embedrec.data.batches import Batch
 from embedrec.data.pairs import PairBatch
-from embedrec.losses import bce_loss, bpr_loss, mse_loss, softmax_loss
+from embedrec.losses import basket_softmax_loss, bce_loss, bpr_loss, mse_loss, softmax_loss
 from embedrec.training.config import (
+    BasketSoftmaxConfig,
     BceConfig,
     BprConfig,
     InBatchConfig,
@@ -23,8 +26,14 @@ NEGATIVES_PER_PURCHASE = 4.0
 """How much the products not bought weigh together against one purchase, as in He et al. 2017, section 4.1."""
 
 
-def loss_of(network: nn.Module, batch: Batch | PairBatch, config: LossConfig) -> Tensor:
+BASKET_POWER = 0.5
+"""A basket weighs as the root of its size: between every purchase alike (1) and every customer alike (0)."""
+
+
+def loss_of(network: nn.Module, batch: Batch | PairBatch | BasketBatch, config: LossConfig) -> Tensor:
     """Score a batch and return its loss, a scalar."""
+    if isinstance(batch, BasketBatch):
+        return _of_baskets(network, batch, config)
     if isinstance(batch, PairBatch):
         return _of_pairs(network, batch, config)
     return _of_customers(network(batch.customers, batch.products, batch.items), batch, config)
@@ -41,7 +50,19 @@ def _of_pairs(network: nn.Module, batch: PairBatch, config: LossConfig) -> Tenso
     return bce_loss(positive, negative, batch.weight)
 
 
+def _of_baskets(network: nn.Module, batch: BasketBatch, config: LossConfig) -> Tensor:
+    assert isinstance(config, BasketSoftmaxConfig), config.name
+    users, items = network(batch.users, batch.items)
+    lengths = batch.offsets.diff(append=batch.offsets.new_tensor([len(batch.bought)]))
+    positive = (users * F.embedding_bag(batch.bought, items, batch.offsets, mode="mean")).sum(1)
+    weight = lengths**BASKET_POWER
+    own = batch.own_rows, batch.own_columns
+    drawn = F.embedding(batch.drawn, items)
+    return basket_softmax_loss(users, drawn, positive, own, weight / weight.sum(), config.temperature, config.push)
+
+
 def _of_customers(scores: Tensor, batch: Batch, config: LossConfig) -> Tensor:
+    assert not isinstance(config, BasketSoftmaxConfig), config.name
     if isinstance(config, SoftmaxConfig | InBatchConfig):
         return _softmax(scores, batch, config.temperature, config.first_time_weight)
     positive, negative = scores[batch.rows, batch.columns], scores[batch.rows]

@@ -40,11 +40,7 @@ class Collaborative(Scorer):
 
     def observe(self, snapshot: Snapshot) -> Self:
         """Rank products by recent popularity for where the baskets say nothing."""
-        recent = popularity(snapshot, TIE_DAYS)
-        levels, level = np.unique(recent, return_inverse=True)
-        # below 0: a kNN score is never negative, so that the faintest link counts more; steps of equal height: float32
-        # tells them apart in a shop of millions of products
-        self.fallback_ = torch.from_numpy(-FAINT * (len(levels) - level) / (len(levels) + 1))
+        self.fallback_ = torch.from_numpy(faint_popularity(snapshot))
         return super().observe(snapshot)
 
     def score(self, users: Customers | Ints, items: Ints | None = None) -> Tensor:
@@ -82,6 +78,16 @@ class Collaborative(Scorer):
         for place, (basket, row) in enumerate(zip(baskets_of(customers), customers.row, strict=True)):
             scores[place] = self.affinity(basket, int(row))
         return torch.from_numpy(scores)
+
+
+def faint_popularity(snapshot: Snapshot) -> Floats:
+    """[N]: the order of recent popularity, just below 0, for products that a model cannot tell apart."""
+    recent = popularity(snapshot, TIE_DAYS)
+    levels, level = np.unique(recent, return_inverse=True)
+    # below 0: a kNN score is never negative, so that the faintest link counts more; steps of equal height: float32
+    # tells them apart in a shop of millions of products
+    faint: Floats = -FAINT * (len(levels) - level) / (len(levels) + 1)
+    return faint
 
 
 def baskets_of(customers: Customers) -> list[Ints]:
