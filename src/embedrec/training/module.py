@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import pytorch_lightning as pl
 import torch
 from torch import Tensor
+from torch.nn.utils import clip_grad_norm_
+from torch.optim import Optimizer
 
 from embedrec.data.batches import Batch
 from embedrec.data.pairs import PairBatch
@@ -14,8 +17,6 @@ from embedrec.errors import TrainingError
 from embedrec.models import Network
 from embedrec.training.config import LossConfig, TrainerConfig
 from embedrec.training.objectives import loss_of
-
-TRAIN_LOSS = "train_loss"
 
 
 class RecommenderModule(pl.LightningModule):
@@ -34,13 +35,35 @@ class RecommenderModule(pl.LightningModule):
             TrainingError: the loss is not a finite number.
         """
         loss = loss_of(self.network, batch, self.loss_config)
-        if not torch.isfinite(loss):
-            raise TrainingError(
-                f"the loss became {loss.item()} in epoch {self.current_epoch}, step {batch_idx}; "
-                f"lower trainer.learning_rate (now {self.trainer_config.learning_rate:g})"
-            )
-        self.log(TRAIN_LOSS, loss, on_step=False, on_epoch=True, prog_bar=True, batch_size=batch.size)
+        value = loss.item()
+        if not math.isfinite(value):
+            raise TrainingError(self.diverged(f"the loss became {value}"))
         return loss
+
+    def configure_gradient_clipping(
+        self, optimizer: Optimizer, gradient_clip_val: float | None = None, gradient_clip_algorithm: str | None = None
+    ) -> None:
+        """Clip the norm of the gradients.
+
+        Raises:
+            TrainingError: it is not a finite number; the weights are as they were before the step.
+        """
+        norm = clip_grad_norm_(self.parameters(), self.trainer_config.gradient_clip).item()
+        if not math.isfinite(norm):
+            raise TrainingError(self.diverged(f"the gradients became {norm}"))
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Let no weight that is not a number into a checkpoint."""
+        if not all(bool(weight.isfinite().all()) for weight in self.parameters()):
+            raise TrainingError(self.diverged("a weight became inf or nan"))
+
+    def diverged(self, what: str) -> str:
+        """Say when something stopped being a number, and what helps."""
+        step = self.trainer.fit_loop.batch_idx
+        return (
+            f"{what} in epoch {self.current_epoch}, step {step}; "
+            f"lower trainer.learning_rate (now {self.trainer_config.learning_rate:g})"
+        )
 
     def configure_optimizers(self) -> Any:
         """AdamW; the learning rate rises over the warm-up, then falls as a cosine to zero at `max_epochs`."""
