@@ -20,10 +20,12 @@ from embedrec.data.datamodule import CutData
 from embedrec.errors import TrainingError
 from embedrec.features import DAY, FeatureEncoder
 from embedrec.models import TwoTower, TwoTowerConfig
-from embedrec.training import Fit, SoftmaxConfig, TrainerConfig, fit
+from embedrec.training import Fit, SoftmaxConfig, TrainerConfig, fit, module
 from embedrec.training import checkpoints as checkpoint_module
 from embedrec.training.fit import load_weights
+from embedrec.training.objectives import loss_of
 from shops import history_of, small_shop
+from stops import Killed, stopping
 
 MODEL = TwoTowerConfig(dim=4)
 TRAINER = TrainerConfig(max_epochs=6, patience=2, warmup_steps=2, learning_rate=0.01, cuts=4, batch_size=16)
@@ -143,7 +145,7 @@ def test_every_epoch_has_its_own_batches(train: Train, monkeypatch: pytest.Monke
     class Watched(Batches):
         def __init__(self, *settings: Any) -> None:
             super().__init__(*settings)
-            self.epoch = settings[-1]
+            self.epoch = settings[5]
 
         def __iter__(self) -> Iterator[Batch]:
             drawn[self.epoch] = []
@@ -197,10 +199,6 @@ def test_a_figure_of_zero_is_a_figure(train: Train) -> None:
 
 
 # Resuming
-
-
-class Killed(BaseException):
-    """Stands in for a kill: nothing may catch it."""
 
 
 def dies_after(epochs: int, values: Sequence[float]) -> Callable[[TwoTower], float]:
@@ -277,17 +275,65 @@ def test_the_best_checkpoint_holds_the_best_weights(train: Train, tmp_path: Path
 # What goes wrong
 
 
-def test_a_loss_that_is_not_finite(train: Train, monkeypatch: pytest.MonkeyPatch) -> None:
-    build = TwoTowerConfig.build
+def root_of_nothing(network: torch.nn.Module) -> Tensor:
+    """Zero, with gradients that are no numbers."""
+    return torch.sqrt(0 * next(network.parameters()).sum())
 
-    def spoiled(self: TwoTowerConfig, schema: Any) -> TwoTower:
-        network = build(self, schema)
-        torch.nn.init.constant_(network.norm.weight, float("nan"))
-        return network
 
-    monkeypatch.setattr(TwoTowerConfig, "build", spoiled)
-    with pytest.raises(TrainingError, match=r"lower trainer\.learning_rate \(now 0\.01\)"):
-        train(epochs=1)
+SPOILED = {
+    "the loss became nan": lambda loss, network: loss * torch.nan,
+    "the loss became inf": lambda loss, network: loss * torch.inf,
+    "the gradients became nan": lambda loss, network: loss + root_of_nothing(network),
+}
+
+
+@pytest.mark.parametrize("what", SPOILED)
+def test_what_is_not_finite_ends_training_within_the_step(
+    train: Train, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, what: str
+) -> None:
+    """In the fourth step of the second epoch; what was reached before stays."""
+    steps = []
+
+    def spoiled(network: torch.nn.Module, *given: Any) -> Tensor:
+        steps.append(network)
+        loss = loss_of(network, *given)
+        return SPOILED[what](loss, network) if len(steps) == n + 4 else loss
+
+    with stopping() as before:
+        reference = train("reference", epochs=2)
+    n = before.taken // 2
+    monkeypatch.setattr(module, "loss_of", spoiled)
+    with stopping() as after, pytest.raises(TrainingError, match=rf"{what} in epoch 1, step 3; lower trainer\.learn"):
+        train(epochs=2)
+    assert after.taken == n + 4
+    last = torch.load(tmp_path / "run" / "last.ckpt", weights_only=True)
+    assert last["global_step"] == n + 3
+    assert all(bool(value.isfinite().all()) for value in last["state_dict"].values() if value.is_floating_point())
+    monkeypatch.undo()
+    assert same(train(epochs=2).weights, reference.weights)
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_a_figure_that_is_not_finite_is_never_the_best(train: Train, tmp_path: Path, value: float) -> None:
+    validate = Scripted([0.1, value])
+    with pytest.raises(TrainingError, match=f"valid_ndcg_at_10 became {value} in epoch 1"):
+        train(validate=validate)
+    for name in ("best.ckpt", "last.ckpt"):
+        assert torch.load(tmp_path / "run" / name, weights_only=True)["epoch"] == 0
+
+
+def test_a_weight_that_is_not_finite_is_never_stored(train: Train, tmp_path: Path) -> None:
+    def spoil(network: TwoTower) -> float:
+        figures.append(0.1 * len(figures))
+        if len(figures) == 2:
+            torch.nn.init.constant_(network.norm.weight, float("nan"))
+        return figures[-1]
+
+    figures: list[float] = []
+    with pytest.raises(TrainingError, match="a weight became inf or nan in epoch 1"):
+        train(validate=spoil)
+    for name in ("best.ckpt", "last.ckpt"):
+        assert torch.load(tmp_path / "run" / name, weights_only=True)["epoch"] == 0
 
 
 def test_a_checkpoint_that_cannot_be_written(train: Train, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

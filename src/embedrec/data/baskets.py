@@ -36,19 +36,23 @@ class BasketBatch(NamedTuple):
 
 
 class BasketBatches:
-    """The batches of one epoch: all customers, shuffled, with products drawn anew for each batch."""
+    """The batches of one epoch: all customers, shuffled, with products drawn anew for each batch.
 
-    def __init__(self, pairs: Pairs, batch_size: int, negatives: int, seed: int, epoch: int) -> None:
+    Iterating leaves out the first `start`, which a resumed run has learned from; they count in the length.
+    """
+
+    def __init__(self, pairs: Pairs, batch_size: int, negatives: int, seed: int, epoch: int, start: int = 0) -> None:
         self._pairs, self._size = pairs, batch_size
         self._negatives = min(negatives, pairs.n_products)
         self._stream = (seed, epoch)
+        self._start = start
 
     def __len__(self) -> int:
         return math.ceil(len(self._pairs.buyers) / self._size)
 
     def __iter__(self) -> Iterator[BasketBatch]:
         order = np.random.default_rng(self._stream).permutation(len(self._pairs.buyers))
-        for place in range(len(self)):
+        for place in range(self._start, len(self)):
             chosen = np.sort(order[place * self._size : (place + 1) * self._size])
             yield self._batch(chosen, np.random.default_rng([*self._stream, place]))
 

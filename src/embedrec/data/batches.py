@@ -53,7 +53,10 @@ class Snapshots:
 
 
 class Batches:
-    """The batches of one epoch: customers shuffled within each cut, batches shuffled across cuts."""
+    """The batches of one epoch: customers shuffled within each cut, batches shuffled across cuts.
+
+    Iterating leaves out the first `start`, which a resumed run has learned from; they count in the length.
+    """
 
     def __init__(
         self,
@@ -63,12 +66,14 @@ class Batches:
         negatives: Negatives,
         seed: int,
         epoch: int,
+        start: int = 0,
     ) -> None:
         self._snapshots = snapshots
         self._negatives: Negatives = negatives
         self._turns_up: dict[int, np.ndarray] = {}
         self._batch_size = batch_size
         self._stream = (seed, epoch)
+        self._start = start
         rng = np.random.default_rng(self._stream)
         chunks = [
             (cut, chunk)
@@ -81,7 +86,8 @@ class Batches:
         return len(self._chunks)
 
     def __iter__(self) -> Iterator[Batch]:
-        for place, (cut, users) in enumerate(self._chunks):
+        for place in range(self._start, len(self)):
+            cut, users = self._chunks[place]
             yield self._batch(cut, np.sort(users), np.random.default_rng([*self._stream, place]))
 
     def _batch(self, cut: Cut, users: np.ndarray, rng: np.random.Generator) -> Batch:

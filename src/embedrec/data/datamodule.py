@@ -17,20 +17,37 @@ from embedrec.features.patterns import PatternSettings
 
 
 class TrainingData(pl.LightningDataModule):
-    """Batches that depend on (seed, epoch) alone; the trainer must reload them every epoch."""
+    """Batches that depend on (seed, epoch) alone; the trainer must reload them every epoch.
+
+    A checkpoint keeps the step reached within the epoch, and a resumed run goes on from there.
+    """
 
     def __init__(self, batch_size: int, seed: int) -> None:
         super().__init__()
         self.batch_size = batch_size
         self.seed = seed
+        self._resumed = {"epoch": 0, "step": 0}
 
-    def epoch(self, number: int) -> Iterable[Any]:
-        """Return the batches of an epoch."""
+    def epoch(self, number: int, start: int = 0) -> Iterable[Any]:
+        """Return the batches of an epoch; iterating leaves out the first `start`."""
         raise NotImplementedError
 
     def train_dataloader(self) -> Iterable[Any]:
         """Return the batches of the current epoch."""
-        return self.epoch(self.trainer.current_epoch if self.trainer else 0)
+        number = self.trainer.current_epoch if self.trainer else 0
+        return self.epoch(number, self._resumed["step"] if number == self._resumed["epoch"] else 0)
+
+    def state_dict(self) -> dict[str, int]:
+        """Return where training is."""
+        assert self.trainer is not None
+        return {
+            "epoch": self.trainer.current_epoch,
+            "step": self.trainer.fit_loop.epoch_loop.batch_progress.current.ready,
+        }
+
+    def load_state_dict(self, state_dict: dict[str, int]) -> None:
+        """Go on from where training was."""
+        self._resumed = state_dict
 
 
 class CutData(TrainingData):
@@ -53,9 +70,9 @@ class CutData(TrainingData):
     def __len__(self) -> int:
         return len(self.cuts)
 
-    def epoch(self, number: int) -> Batches:
+    def epoch(self, number: int, start: int = 0) -> Batches:
         """Return the batches of an epoch."""
-        return Batches(self._snapshots, self.cuts, self.batch_size, self.negatives, self.seed, number)
+        return Batches(self._snapshots, self.cuts, self.batch_size, self.negatives, self.seed, number, start)
 
 
 class PairData(TrainingData):
@@ -69,9 +86,9 @@ class PairData(TrainingData):
     def __len__(self) -> int:
         return len(self.pairs)
 
-    def epoch(self, number: int) -> PairBatches:
+    def epoch(self, number: int, start: int = 0) -> PairBatches:
         """Return the batches of an epoch."""
-        return PairBatches(self.pairs, self.batch_size, self.negatives, self.seed, number)
+        return PairBatches(self.pairs, self.batch_size, self.negatives, self.seed, number, start)
 
 
 class BasketData(TrainingData):
@@ -85,6 +102,6 @@ class BasketData(TrainingData):
     def __len__(self) -> int:
         return len(self.pairs)
 
-    def epoch(self, number: int) -> BasketBatches:
+    def epoch(self, number: int, start: int = 0) -> BasketBatches:
         """Return the batches of an epoch."""
-        return BasketBatches(self.pairs, self.batch_size, self.negatives, self.seed, number)
+        return BasketBatches(self.pairs, self.batch_size, self.negatives, self.seed, number, start)

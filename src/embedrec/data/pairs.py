@@ -97,11 +97,15 @@ class Pairs:
 
 
 class PairBatches:
-    """The batches of one epoch: all pairs, shuffled, with negatives drawn anew."""
+    """The batches of one epoch: all pairs, shuffled, with negatives drawn anew.
 
-    def __init__(self, pairs: Pairs, batch_size: int, negatives: int, seed: int, epoch: int) -> None:
+    Iterating leaves out the first `start`, which a resumed run has learned from; they count in the length.
+    """
+
+    def __init__(self, pairs: Pairs, batch_size: int, negatives: int, seed: int, epoch: int, start: int = 0) -> None:
         self._pairs, self._size, self._negatives = pairs, batch_size, negatives
         self._stream = (seed, epoch)
+        self._start = start
 
     def __len__(self) -> int:
         return math.ceil(len(self._pairs) / self._size)
@@ -109,7 +113,7 @@ class PairBatches:
     def __iter__(self) -> Iterator[PairBatch]:
         pairs = self._pairs
         order = np.random.default_rng(self._stream).permutation(len(pairs))
-        for place in range(len(self)):
+        for place in range(self._start, len(self)):
             chosen = order[place * self._size : (place + 1) * self._size]
             users = pairs.users[chosen]
             rng = np.random.default_rng([*self._stream, place])

@@ -110,8 +110,9 @@ class _RunPage(ModelPage):
             self.report.figure(figure, said)
         self.for_whom()
         self.probabilities([model for model in (self.champion,) if model in self.models])
-        epochs = [number(row, "epoch") for row in learning_curve]
         for key, label, caption, best in words.LEARNING:
-            values = [number(row, key) for row in learning_curve]
-            if any(map(math.isfinite, values)):
+            points = [(number(row, "epoch"), number(row, key)) for row in learning_curve]
+            known = [point for point in points if math.isfinite(point[1])]  # not every epoch is validated
+            if known:
+                epochs, values = map(list, zip(*known, strict=True))
                 self.report.figure(line_figure(epochs, values, "epoch", label, best), caption)

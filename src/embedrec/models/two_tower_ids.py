@@ -165,7 +165,7 @@ class TwoTowerIdsScorer(Scorer):
         """[N]: cosine of the learned vectors, -inf for products not sold in training; for those, shared customers."""
         if not self.known_[item]:
             return super().similar(item)
-        cosine: Tensor = self.learned_ @ self.learned_[item]
+        cosine = torch.mv(self.learned_, self.learned_[item])
         cosine[~self.known_] = -torch.inf
         return cosine
 

@@ -8,14 +8,24 @@ from __future__ import annotations
 
 import io
 import os
+import time
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+import pytorch_lightning as pl
 import torch
+from pytorch_lightning.callbacks import Checkpoint, ModelCheckpoint
 from pytorch_lightning.plugins import CheckpointIO
 
 from embedrec.errors import StorageError, TrainingError
+
+LAST, BEST = "last.ckpt", "best.ckpt"
+INTERVAL = 60.0
+"""Seconds of training that a kill may cost."""
+SHARE = 0.02
+"""Part of the training time that writing may take; where the disk is slow, the interval grows."""
 
 
 class AtomicCheckpointIO(CheckpointIO):
@@ -24,7 +34,7 @@ class AtomicCheckpointIO(CheckpointIO):
     def save_checkpoint(self, checkpoint: dict[str, Any], path: Any, storage_options: Any = None) -> None:
         """Write the checkpoint, or leave the older file as it is and raise StorageError."""
         target = Path(path)
-        partial = target.with_name(f".{target.name}.{os.getpid()}.partial")
+        partial = target.with_name(f".{target.name}.partial")  # what a kill leaves, the next write takes over
         try:
             target.parent.mkdir(parents=True, exist_ok=True)
             content = io.BytesIO()  # torch's own writing says of a full disk only that a position was unexpected
@@ -54,3 +64,47 @@ class AtomicCheckpointIO(CheckpointIO):
     def remove_checkpoint(self, path: Any) -> None:
         """Delete a checkpoint that is no longer wanted."""
         Path(path).unlink(missing_ok=True)
+
+
+class LastCheckpoint(Checkpoint):
+    """Keeps `last.ckpt`, from which a killed run goes on: after each epoch, and within one that takes long."""
+
+    def __init__(self, folder: Path) -> None:
+        self._path = folder / LAST
+        self._written, self._took = time.monotonic(), 0.0
+
+    def on_train_batch_end(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        """Write where the last one is old; at the end of an epoch, its validation comes first."""
+        due = self._written + max(INTERVAL, self._took / SHARE)
+        if time.monotonic() >= due and not trainer.fit_loop.epoch_loop.batch_progress.is_last_batch:
+            self._write(trainer)
+
+    def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Write, the curve and the best value so far included."""
+        self._write(trainer)
+
+    def _write(self, trainer: pl.Trainer) -> None:
+        start = time.monotonic()
+        trainer.save_checkpoint(self._path, weights_only=False)
+        self._written = time.monotonic()
+        self._took = self._written - start
+
+
+class BestCheckpoint(ModelCheckpoint):
+    """Remembers the best value also where the folder was moved; Lightning's would take the next epoch for the best."""
+
+    def __init__(self, folder: Path, monitor: str, mode: str, validated: Callable[[], bool]) -> None:
+        name = Path(BEST).stem
+        super().__init__(folder, name, monitor=monitor, mode=mode, enable_version_counter=False)
+        self._validated = validated
+
+    def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Look at the figure of this epoch, where it has one."""
+        if self._validated():
+            super().on_train_epoch_end(trainer, pl_module)
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Continue from the values of the checkpoint, in the folder of this run."""
+        super().load_state_dict({**state_dict, "dirpath": self.dirpath})

@@ -83,7 +83,7 @@ class TrainerConfig(BaseModel):
     max_epochs: int = Field(4, ge=1, le=10_000)
     """Upper bound; the learning-rate schedule is laid out for it."""
     patience: int = Field(3, ge=1, le=10_000)
-    """Epochs without a better validation figure after which training stops."""
+    """Validations without a better figure after which training stops; there is one an epoch, and ten in all at most."""
     batch_size: int = Field(128, ge=1, le=1_000_000)
     """Per step: customers, or pairs for models that learn from pairs."""
     learning_rate: float = Field(1e-2, gt=0, le=10)

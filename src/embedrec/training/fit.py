@@ -6,18 +6,26 @@ import signal
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pytorch_lightning as pl
 import torch
-from pytorch_lightning.callbacks import Callback, EarlyStopping, ModelCheckpoint, RichProgressBar
+from pytorch_lightning.callbacks import Callback, RichProgressBar
 from pytorch_lightning.loggers import Logger
 
 from embedrec.data.datamodule import TrainingData
 from embedrec.errors import ConfigError, TrainingError
 from embedrec.models import Network
-from embedrec.training.callbacks import NDCG, EpochSeed, LearningCurve, Monitor, Report, Validate
-from embedrec.training.checkpoints import AtomicCheckpointIO
+from embedrec.training.callbacks import (
+    NDCG,
+    EpochSeed,
+    LearningCurve,
+    Monitor,
+    Patience,
+    Report,
+    StopAfter,
+    Validate,
+)
+from embedrec.training.checkpoints import BEST, LAST, AtomicCheckpointIO, BestCheckpoint, LastCheckpoint
 from embedrec.training.config import LossConfig, TrainerConfig
 from embedrec.training.module import RecommenderModule
 
@@ -27,6 +35,7 @@ NO_NEWS = (
     ".*exists and is not empty.*",
     ".*smaller than the logging interval.*",
     ".*LeafSpec.*",
+    ".*dataloader is not resumable.*",  # `TrainingData` is
 )
 
 
@@ -54,23 +63,22 @@ def fit(
 ) -> Fit:
     """Train `network` in place; continues from `folder`/last.ckpt where one is.
 
-    With `validate` the epoch with the best value wins and training stops when `patience` epochs bring none better
+    With `validate` the epoch with the best value wins and training stops when `patience` validations bring none better
     (`best.ckpt`). Without it exactly `epochs` epochs are run, on the schedule laid out for `max_epochs`.
 
     Raises:
-        TrainingError: loss not finite, or a checkpoint that cannot be written or read.
+        TrainingError: loss, gradients or validation figure not finite, or a checkpoint that cannot be read.
+        StorageError: a checkpoint cannot be written.
         Pruned: `report` ended the training.
     """
     curve = LearningCurve(validate, monitor, report)
-    callbacks: list[Callback] = [EpochSeed(data.seed), curve, _StopAfter(epochs, curve)]
-    best = None
+    callbacks: list[Callback] = [EpochSeed(data.seed), curve, StopAfter(epochs, curve)]
     if validate is not None:
-        best = _Checkpoint(folder, "best", monitor=monitor.name, mode=monitor.mode, enable_version_counter=False)
         callbacks += [
-            _Patience(monitor.name, mode=monitor.mode, patience=config.patience, check_on_train_epoch_end=True),
-            best,
+            Patience(curve, monitor, config.patience),
+            BestCheckpoint(folder, monitor.name, monitor.mode, curve.validated),
         ]
-    callbacks.append(_Checkpoint(folder, "last", enable_version_counter=False))
+    callbacks.append(LastCheckpoint(folder))
     if progress:
         callbacks.append(RichProgressBar(console_kwargs={"stderr": True}))
     if config.accelerator == "gpu" and not torch.cuda.is_available():
@@ -80,7 +88,6 @@ def fit(
         accelerator=config.accelerator,
         devices=1,
         precision="bf16-mixed" if config.precision == "bfloat16" else "32-true",
-        gradient_clip_val=config.gradient_clip,
         deterministic=True,
         reload_dataloaders_every_n_epochs=1,
         callbacks=callbacks,
@@ -89,7 +96,7 @@ def fit(
         enable_progress_bar=progress,
         enable_model_summary=False,
     )
-    last = folder / "last.ckpt"
+    last = folder / LAST
     with warnings.catch_warnings():
         for hint in NO_NEWS:
             warnings.filterwarnings("ignore", message=hint)
@@ -99,12 +106,10 @@ def fit(
         except SystemExit:  # Lightning makes an exit of Ctrl-C, and ignores every later one
             signal.signal(signal.SIGINT, signal.default_int_handler)
             raise KeyboardInterrupt from None
-    if best is None:
+    if validate is None:
         return Fit(len(curve.epochs), curve.epochs)
-    load_weights(network, folder / "best.ckpt")
-    sign = 1 if monitor.mode == "max" else -1
-    values = [sign * (point[monitor.key] or 0.0) for point in curve.epochs]
-    return Fit(1 + max(range(len(values)), key=lambda place: (values[place], -place)), curve.epochs)
+    load_weights(network, folder / BEST)
+    return Fit(curve.best(), curve.epochs)
 
 
 def load_weights(network: Network, checkpoint: Path) -> None:
@@ -115,36 +120,3 @@ def load_weights(network: Network, checkpoint: Path) -> None:
         network.load_state_dict({name.removeprefix(prefix): value for name, value in state.items()})
     except RuntimeError as error:
         raise TrainingError(f"checkpoint {checkpoint} belongs to another model or other data") from error
-
-
-class _StopAfter(Callback):
-    """Ends training after a number of epochs without shortening the learning-rate schedule."""
-
-    def __init__(self, epochs: int | None, curve: LearningCurve) -> None:
-        self._epochs, self._curve = epochs, curve
-
-    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Stay stopped where a run that had ended is resumed."""
-        if self._epochs is not None and len(self._curve.epochs) >= self._epochs:
-            trainer.should_stop = True
-
-    def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Stop after the last epoch asked for."""
-        self.on_train_start(trainer, pl_module)
-
-
-class _Patience(EarlyStopping):
-    """Early stopping that stays stopped where a run that had ended is resumed; Lightning's trains one epoch more."""
-
-    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Stop before the first epoch."""
-        if self.wait_count >= self.patience:
-            trainer.should_stop = True
-
-
-class _Checkpoint(ModelCheckpoint):
-    """Remembers the best value also where the folder was moved; Lightning's would take the next epoch for the best."""
-
-    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Continue from the values of the checkpoint, in the folder of this run."""
-        super().load_state_dict({**state_dict, "dirpath": self.dirpath})

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import pytorch_lightning as pl
 import torch
 from torch import Tensor, nn
+from torch.nn.utils import clip_grad_norm_
+from torch.optim import Optimizer
 
 from embedrec.data.baskets import BasketBatch
 from embedrec.data.batches import Batch
@@ -16,8 +19,6 @@ from embedrec.models import Network
 from embedrec.training.config import LossConfig, TrainerConfig
 from embedrec.training.objectives import loss_of
 from embedrec.training.row_adam import RowAdam
-
-TRAIN_LOSS = "train_loss"
 
 
 class RecommenderModule(pl.LightningModule):
@@ -36,12 +37,9 @@ class RecommenderModule(pl.LightningModule):
             TrainingError: the loss is not a finite number.
         """
         loss = loss_of(self.network, batch, self.loss_config)
-        if not torch.isfinite(loss):
-            raise TrainingError(
-                f"the loss became {loss.item()} in epoch {self.current_epoch}, step {batch_idx}; "
-                f"lower trainer.learning_rate (now {self.trainer_config.learning_rate:g})"
-            )
-        self.log(TRAIN_LOSS, loss, on_step=False, on_epoch=True, prog_bar=True, batch_size=batch.size)
+        value = loss.item()
+        if not math.isfinite(value):
+            raise TrainingError(self.diverged(f"the loss became {value}"))
         return loss
 
     @property
@@ -49,15 +47,38 @@ class RecommenderModule(pl.LightningModule):
         """The network is made of tables of which a step touches a few rows."""
         return any(isinstance(part, nn.Embedding) and part.sparse for part in self.network.modules())
 
-    def configure_gradient_clipping(self, optimizer: Any, *settings: Any, **named: Any) -> None:
-        """Clip, but for gradients of rows: Adam's steps have a bounded length whatever theirs is."""
-        if not self._by_rows:
-            super().configure_gradient_clipping(optimizer, *settings, **named)
+    def configure_gradient_clipping(
+        self, optimizer: Optimizer, gradient_clip_val: float | None = None, gradient_clip_algorithm: str | None = None
+    ) -> None:
+        """Clip the norm of the gradients; those of rows stay, since Adam's step has a bounded length whatever theirs.
+
+        Raises:
+            TrainingError: it is not a finite number; the weights are as they were before the step.
+        """
+        if self._by_rows:
+            norm = sum(float(weight.grad._values().norm()) for weight in self.parameters() if weight.grad is not None)
+        else:
+            norm = clip_grad_norm_(self.parameters(), self.trainer_config.gradient_clip).item()
+        if not math.isfinite(norm):
+            raise TrainingError(self.diverged(f"the gradients became {norm}"))
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Let no weight that is not a number into a checkpoint."""
+        if not all(bool(weight.isfinite().all()) for weight in self.parameters()):
+            raise TrainingError(self.diverged("a weight became inf or nan"))
+
+    def diverged(self, what: str) -> str:
+        """Say when something stopped being a number, and what helps."""
+        step = self.trainer.fit_loop.batch_idx
+        return (
+            f"{what} in epoch {self.current_epoch}, step {step}; "
+            f"lower trainer.learning_rate (now {self.trainer_config.learning_rate:g})"
+        )
 
     def configure_optimizers(self) -> Any:
         """AdamW; the learning rate rises over the warm-up, then falls as a cosine to zero at `max_epochs`."""
         config = self.trainer_config
-        optimizer: torch.optim.Optimizer
+        optimizer: Optimizer
         if self._by_rows:
             optimizer = RowAdam(self.parameters(), lr=config.learning_rate)
         else:
