@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
-from embedrec.losses import bce_loss, bpr_loss, mse_loss, softmax_loss
+from embedrec.losses import basket_softmax_loss, bce_loss, bpr_loss, mse_loss, softmax_loss
 
 INF = float("inf")
 
@@ -162,3 +162,34 @@ def test_extreme_scores_stay_finite(loss: Callable[..., Tensor], size: float) ->
     assert torch.isfinite(value)
     assert positive.grad is not None
     assert torch.isfinite(positive.grad).all()
+
+
+# Whole baskets against drawn products
+
+
+@given(
+    st.integers(0, 99), st.integers(1, 70), st.integers(1, 9), st.sampled_from([0.1, 1.0]), st.sampled_from([1, 1.2])
+)
+def test_baskets_by_plain_arithmetic(seed: int, B: int, K: int, temperature: float, push: float) -> None:
+    random = torch.Generator().manual_seed(seed)
+    users, items = (torch.randn(n, 3, generator=random, dtype=torch.float64, requires_grad=True) for n in (B, K))
+    positive = torch.randn(B, generator=random, dtype=torch.float64)
+    weight = torch.rand(B, generator=random, dtype=torch.float64)
+    hidden = torch.rand(B, K, generator=random) < 0.3
+    hidden[:, 0] &= K > 1
+    hidden[hidden.all(1), 0] = False
+    loss = basket_softmax_loss(users, items, positive, hidden.nonzero().unbind(1), weight, temperature, push)
+    scores = (users @ items.T / temperature).masked_fill(hidden, -INF)
+    expected = (weight * (push * torch.logsumexp(scores, 1) - positive / temperature)).sum()
+    torch.testing.assert_close(loss, expected, rtol=1e-5, atol=1e-5)  # the softmax is taken in float32
+    for one, other in zip(
+        torch.autograd.grad(loss, (users, items)), torch.autograd.grad(expected, (users, items)), strict=True
+    ):
+        torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-5)
+
+
+def test_a_basket_of_all_that_was_drawn_pushes_nothing_down() -> None:
+    users, items = torch.ones(1, 2, requires_grad=True), torch.ones(3, 2, requires_grad=True)
+    own = torch.zeros(3, dtype=torch.int64), torch.arange(3)
+    loss = basket_softmax_loss(users, items, torch.tensor([0.5]), own, torch.ones(1), 1.0, 1.0)
+    assert all(not gradient.any() for gradient in torch.autograd.grad(loss, (users, items)))

@@ -31,6 +31,10 @@ class TestTwoTowerWithoutHeads(ModelContract):
     config = TwoTowerConfig(dim=12, repeat=False, popularity=False)
 
 
+class TestTwoTowerWithOrder(ModelContract):
+    config = TwoTowerConfig(dim=12, attention=2, events=7)
+
+
 class TestTwoTowerIds(ModelContract):
     config = TwoTowerIdsConfig(dim=12)
 

@@ -12,6 +12,8 @@ import numpy.typing as npt
 
 from embedrec.features.history import Ints, Ragged
 
+Scores = npt.NDArray[np.floating]
+
 
 class Standing(NamedTuple):
     """Where targets stand in a pool of products."""
@@ -25,21 +27,34 @@ class Standing(NamedTuple):
         return Standing(self.below - part.below, self.tied - part.tied, self.pool - part.pool)
 
 
-def standing(scores: npt.NDArray[np.floating], targets: Ragged, among: Ragged | None = None) -> Standing:
-    """Place each target of B customers in the order of scores[B, N], or among some products of each customer.
-
-    A pool is sorted once, whatever the number of targets, and each target is then found in it by binary search.
-    """
+def standing(scores: Scores, targets: Ragged, among: Ragged | None = None) -> Standing:
+    """Place each target of B customers in the order of scores[B, N], or among some products of each customer."""
     size = len(targets.offsets) - 1
     below, upto = np.empty(len(targets.values), np.int64), np.empty(len(targets.values), np.int64)
     pool = np.empty(size, np.int64)
     for row in range(size):
         own = scores[row]
         asked = slice(targets.offsets[row], targets.offsets[row + 1])
-        ordered = np.sort(own if among is None else own[among.values[among.offsets[row] : among.offsets[row + 1]]])
-        ordered = ordered[np.searchsorted(ordered, -np.inf, side="right") :]
+        some = own if among is None else own[among.values[among.offsets[row] : among.offsets[row + 1]]]
         wanted = own[targets.values[asked]]
-        below[asked] = np.searchsorted(ordered, wanted, side="left")
-        upto[asked] = np.searchsorted(ordered, wanted, side="right")
-        pool[row] = len(ordered)
+        below[asked], upto[asked], pool[row] = _count(some, wanted) if len(wanted) < FEW else _search(some, wanted)
     return Standing(below, upto - below, pool)
+
+
+FEW = 32  # targets, up to which so many passes over the pool take less time than to sort it
+
+
+def _count(some: Scores, wanted: Scores) -> tuple[Ints, Ints, int]:
+    """Count the candidates below each target, and those not above it, by comparing."""
+    none = len(some) - int(np.count_nonzero(some > -np.inf))
+    below = np.array([np.count_nonzero(some < one) for one in wanted], np.int64)
+    upto = np.array([np.count_nonzero(some <= one) for one in wanted], np.int64)
+    return np.maximum(below - none, 0), np.maximum(upto - none, 0), len(some) - none
+
+
+def _search(some: Scores, wanted: Scores) -> tuple[Ints, Ints, int]:
+    """Do the same by sorting once and finding each target by bisection."""
+    ordered = np.sort(some)
+    ordered = ordered[np.searchsorted(ordered, -np.inf, side="right") :]
+    below, upto = (np.searchsorted(ordered, wanted, side=side) for side in ("left", "right"))
+    return below, upto, len(ordered)

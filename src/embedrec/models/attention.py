@@ -1,7 +1,8 @@
 """The order of purchases: causal self-attention over the last events of a customer.
 
 Kang and McAuley 2018, "Self-Attentive Sequential Recommendation", sections 3.1 and 3.2, with norms before each layer.
-A token is the product's own vector, its place counted from the latest event, and the gap to the event after it.
+A token is the product's own vector, its place counted from the latest event, and the days to the event after it, or to
+the date where it is the latest.
 
 Legend: B customers, L purchase lines of all of them, T tokens of the longest history, d dimensions.
 """

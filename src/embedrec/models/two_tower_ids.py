@@ -193,4 +193,5 @@ class TwoTowerIdsScorer(Scorer):
 
 def _share(vectors: Tensor) -> Tensor:
     """Divide vectors[P, d] by the length of their sum."""
-    return vectors / vectors.sum(0).norm().clamp(min=1e-12)
+    length: Tensor = torch.linalg.vector_norm(vectors.sum(0))
+    return vectors / length.clamp(min=1e-12)
