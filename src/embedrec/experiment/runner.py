@@ -178,7 +178,7 @@ class Runner:
         if isinstance(network, TwoTowerIds):
             network.start(basket_matrix(moment))
         if isinstance(network, PairNetwork) and isinstance(data, PairData):
-            network.prepare(torch.from_numpy(data.pairs.values))
+            network.prepare(data.pairs.users, data.pairs.items, data.pairs.values, moment.products)
         wanted = pattern_settings(model, self.shop.split.test_from - self.shop.split.valid_from)
         if isinstance(network, TwoTower) and wanted:
             found = patterns(moment.history, moment.as_of, wanted)

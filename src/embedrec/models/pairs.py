@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from embedrec.features import Customers
+from embedrec.features import Customers, Products
 from embedrec.features.history import Floats, Ints
 from embedrec.models.base import Scorer
 
@@ -39,8 +39,12 @@ class PairNetwork(nn.Module, ABC):
     def parts(self, users: Tensor) -> dict[str, Tensor]:
         """Return named parts [B, R] that add up to the scores of users[B] with every product row."""
 
-    def prepare(self, values: Tensor) -> None:
-        """See the values[P] that the training pairs carry, before the first step; most networks need none."""
+    def rows(self, products: Products) -> Ints:
+        """[N]: the row that stands for each product of the shop."""
+        return products.row
+
+    def prepare(self, users: Ints, items: Ints, values: Floats, products: Products) -> None:
+        """See the training pairs users[P], items[P] and their values[P] before the first step; most need none."""
 
 
 class PairScorer(Scorer):
@@ -56,7 +60,7 @@ class PairScorer(Scorer):
     @torch.no_grad()
     def score_parts(self, customers: Customers) -> dict[str, Tensor]:
         """Return the network's parts for every product, [B, N] each."""
-        rows = torch.from_numpy(self.snapshot_.products.row)
+        rows = torch.from_numpy(self.network.rows(self.snapshot_.products))
         return {name: part[:, rows] for name, part in self.network.parts(torch.from_numpy(customers.row)).items()}
 
     def score(self, users: Customers | Ints, items: Ints | None = None) -> Tensor:
@@ -67,6 +71,6 @@ class PairScorer(Scorer):
     def rate(self, users: Ints, items: Ints) -> Floats:
         """Return the score of each pair users[P], items[P]: for a network that learned ratings, a rating."""
         user_rows = torch.from_numpy(self.snapshot_.encoder.customer_rows[users])
-        item_rows = torch.from_numpy(self.snapshot_.products.row[items])
+        item_rows = torch.from_numpy(self.network.rows(self.snapshot_.products)[items])
         ratings: Tensor = self.network(user_rows, item_rows)
         return ratings.numpy().astype(np.float64)
