@@ -76,9 +76,7 @@ def fit(
     if validate is not None:
         callbacks += [
             Patience(monitor.name, mode=monitor.mode, patience=config.patience, check_on_train_epoch_end=True),
-            BestCheckpoint(
-                folder, Path(BEST).stem, monitor=monitor.name, mode=monitor.mode, enable_version_counter=False
-            ),
+            BestCheckpoint(folder, monitor.name, monitor.mode),
         ]
     callbacks.append(LastCheckpoint(folder))
     if progress:
