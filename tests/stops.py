@@ -14,6 +14,8 @@ import pytest
 from embedrec.training import checkpoints
 from embedrec.training.module import RecommenderModule
 
+ENDED = 9  # exit code
+
 
 class Killed(BaseException):
     """Stands in for a kill: nothing may catch it."""
@@ -52,5 +54,5 @@ if __name__ == "__main__":
     from embedrec.training_command import train
     from runs import CONF
 
-    with stopping(int(sys.argv[1]), float(sys.argv[2]), lambda: os._exit(9)):
+    with stopping(int(sys.argv[1]), float(sys.argv[2]), lambda: os._exit(ENDED)):
         train(sys.argv[3:], CONF)

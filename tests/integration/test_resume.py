@@ -2,16 +2,27 @@
 
 from __future__ import annotations
 
+import math
 import os
+import shutil
 import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
+import torch
 
+import stops
 from embedrec.errors import ConfigError
+from embedrec.experiment.folders import alone
+from embedrec.experiment.outcome import ModelOutcome
+from embedrec.experiment.runner import Runner
+from embedrec.experiment.shop import open_shop
 from runs import QUICK, SCRIPTS, UNTRACKED, Trained, command, comparable, train_here, weights_hash
+from stops import Killed, stopping
 
 LONG = (*QUICK, "trainer.max_epochs=6", "trainer.learning_rate=0.002", UNTRACKED)
 PATIENCE = 120  # seconds until a run that makes no progress counts as hung
@@ -60,16 +71,74 @@ def assert_same(folder: Path, undisturbed: Trained) -> None:
 
 
 def test_killed_twice(undisturbed: Trained, demo_tables: Path, tmp_path: Path) -> None:
-    """Once in the second epoch, once more in the refit."""
+    """Once while the epoch is chosen, once more in the refit."""
     outputs = tmp_path / "out"
     run = start(f"data.path={demo_tables}", f"outputs={outputs}", *LONG)
-    folder = kill_at(run, outputs, "last.ckpt", epochs=2)
+    folder = kill_at(run, outputs, "last.ckpt", epochs=1)
     again = start(f"resume={folder}")
     assert kill_at(again, outputs, "refit/last.ckpt", epochs=1) == folder
     last_line = command(f"resume={folder}").splitlines()[-1]
     assert last_line == str(folder / "bundle")
     assert_same(folder, undisturbed)
     assert (outputs / "latest").resolve() == folder.resolve()
+
+
+@pytest.mark.parametrize("share", [0.3, 0.8], ids=["select", "refit"])
+def test_ended_within_an_epoch(undisturbed: Trained, demo_tables: Path, tmp_path: Path, share: float) -> None:
+    """By os._exit, with a checkpoint after every fourth step; the resumed run learns from no step twice but those."""
+    with stopping(every=math.inf) as all_steps:
+        train_here(demo_tables, tmp_path / "counted", *LONG)
+    stop = round(share * all_steps.taken)
+    settings = [f"data.path={demo_tables}", f"outputs={tmp_path / 'out'}", *LONG]
+    words = [sys.executable, str(Path(stops.__file__)), str(stop), "4", *settings]
+    assert subprocess.run(words, capture_output=True, check=False).returncode == stops.ENDED
+    (folder,) = (tmp_path / "out").glob("runs/*/*")
+    with stopping(every=math.inf) as left:
+        command(f"resume={folder}")
+    assert 0 <= stop + left.taken - all_steps.taken <= 4
+    assert_same(folder, undisturbed)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1800)
+def test_sixty_stop_points(undisturbed: Trained, tmp_path: Path) -> None:
+    """Spread over choosing the epoch and the refit, first and last step included; a checkpoint every third step."""
+    config = undisturbed.config
+    runner = Runner(open_shop(config.data, config.split), progress=False)
+
+    def measure(folder: Path) -> ModelOutcome:
+        outcome = runner.measure(config, folder, test=True)
+        assert outcome is not None
+        return outcome
+
+    def left(folder: Path) -> dict[str, Any]:
+        names = ("best.ckpt", "last.ckpt", "refit/last.ckpt")
+        return {name: torch.load(folder / name, weights_only=True)["state_dict"] for name in names}
+
+    with stopping(every=3) as all_steps:
+        wanted = measure(tmp_path / "undisturbed")
+    points = sorted({round(point) for point in np.linspace(0, all_steps.taken - 1, 60)})
+    for stop in points:
+        folder = tmp_path / str(stop)
+        with stopping(stop, every=3), pytest.raises(Killed):
+            measure(folder)
+        with stopping(every=3):
+            found = measure(folder)
+        for name, state in left(tmp_path / "undisturbed").items():
+            other = left(folder)[name]
+            assert all(torch.equal(value, other[key]) for key, value in state.items()), (stop, name)
+        assert (found.curve, found.score, found.test) == (wanted.curve, wanted.score, wanted.test), stop
+        shutil.rmtree(folder)
+    print(f"\n{len(points)} stop points over {all_steps.taken} steps")
+    assert len(points) == 60
+
+
+def test_a_run_at_work_is_left_alone(undisturbed: Trained) -> None:
+    with (
+        alone(undisturbed.folder),
+        pytest.raises(ConfigError, match="another process is at work there; wait until it ends"),
+    ):
+        command(f"resume={undisturbed.folder}")
 
 
 def test_a_finished_run_resumed_again(undisturbed: Trained) -> None:

@@ -58,7 +58,7 @@ class Trained:
         assert self.left.keys() == other.left.keys()
         for name, content in self.left.items():
             for part in ("state_dict", "optimizer_states", "lr_schedulers", "epoch", "global_step"):
-                assert_same(content[part], other.left[name][part])
+                assert_same(content.get(part), other.left[name].get(part))
 
 
 def assert_same(one: Any, other: Any) -> None:

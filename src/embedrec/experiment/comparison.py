@@ -29,7 +29,7 @@ from embedrec.experiment.comparison_config import Comparison
 from embedrec.experiment.config import RunConfig
 from embedrec.experiment.documents import NAMES, metrics_json
 from embedrec.experiment.export import export
-from embedrec.experiment.folders import write_json, write_text
+from embedrec.experiment.folders import alone, write_json, write_text
 from embedrec.experiment.leaderboard import write_leaderboard_csv
 from embedrec.experiment.outcome import ModelOutcome
 from embedrec.experiment.recording import Say, begin, closing, record, record_settings, tracker_of
@@ -103,21 +103,22 @@ def compare(
 
     Raises:
         DataError: the tables cannot be used.
-        ConfigError: a setting does not fit the data, or the folder cannot be written.
-        TrainingError: no model could be measured.
+        ConfigError: a setting does not fit the data, or another process is at work in the folder.
+        TrainingError: no model could be measured, or the folder cannot be written.
     """
     assert bool(comparison.config.tune) == (tune is not None), "tune=N wants somebody to tune"
     base = comparison.base
     say(f"Reading {base.data.name} …")
     shop = open_shop(base.data, base.split)
     shops = _windows(comparison, shop)
-    begin(folder, settings, shop, say)
-    tracker = tracker_of(base, folder)
-    with closing(tracker):
-        record_settings(tracker, settings, base.data.name, shop)
-        work = _Work(comparison, folder, tune, tracker, progress, say)
-        windows = [_measure_window(work, shop, place) for place, shop in enumerate(shops)]
-        return _conclude(comparison, windows, folder, tracker, say)
+    with alone(folder):
+        begin(folder, settings, shop, say)
+        tracker = tracker_of(base, folder)
+        with closing(tracker):
+            record_settings(tracker, settings, base.data.name, shop)
+            work = _Work(comparison, folder, tune, tracker, progress, say)
+            windows = [_measure_window(work, shop, place) for place, shop in enumerate(shops)]
+            return _conclude(comparison, windows, folder, tracker, say)
 
 
 def _windows(comparison: Comparison, shop: Shop) -> list[Shop]:

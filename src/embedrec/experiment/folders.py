@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from embedrec.errors import ConfigError
+from filelock import FileLock, Timeout
 
+from embedrec.errors import ConfigError, StorageError
+
+LOCK = ".running.lock"  # held by the process that works in the folder of a run or of a trial
 SWEEP_MARK = ".drivers"  # made first in the folder of a sweep
 
 
@@ -47,6 +52,32 @@ def _new_folder(outputs: Path, parent: Path, stem: str) -> Path:
     except OSError as error:
         raise ConfigError(f"outputs={outputs}: no folder can be made there ({error.strerror})") from error
     raise ConfigError(f"{parent}: no free name for {stem}; set name=")
+
+
+@contextmanager
+def alone(folder: Path) -> Iterator[None]:
+    """Keep the folder of a run from others that would continue it at the same time.
+
+    Raises:
+        ConfigError: another process is at work there.
+        StorageError: the folder cannot be written.
+    """
+    lock = FileLock(folder / LOCK, timeout=0)
+    try:
+        lock.acquire()
+    except Timeout:
+        raise ConfigError(f"resume={folder}: another process is at work there; wait until it ends") from None
+    except OSError as error:
+        raise unwritable(folder, error) from error
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def unwritable(folder: Path, error: OSError) -> StorageError:
+    """Name a folder that takes no files."""
+    return StorageError(f"{folder} cannot be written ({error.strerror}); set outputs=DIR to another place")
 
 
 def write_json(path: Path, content: Any) -> None:

@@ -13,11 +13,11 @@ from typing import Any
 import numpy as np
 from omegaconf import OmegaConf
 
-from embedrec.errors import ConfigError, StorageError
+from embedrec.errors import ConfigError
 from embedrec.evaluation.summary import headline
 from embedrec.experiment.config import RunConfig
 from embedrec.experiment.documents import data_report
-from embedrec.experiment.folders import write_json, write_text
+from embedrec.experiment.folders import unwritable, write_json, write_text
 from embedrec.experiment.outcome import ModelOutcome
 from embedrec.experiment.shop import Shop
 from embedrec.splits import day
@@ -53,9 +53,7 @@ def begin(folder: Path, settings: Mapping[str, Any], shop: Shop, say: Say) -> No
             write_text(kept, OmegaConf.to_yaml(OmegaConf.create(dict(settings))))
         write_json(known, data_report(shop))
     except OSError as error:
-        raise StorageError(
-            f"{folder} cannot be written ({error.strerror}); set outputs=DIR to another place"
-        ) from error
+        raise unwritable(folder, error) from error
 
 
 def tracker_of(config: RunConfig, folder: Path, name: str | None = None) -> Tracker | None:

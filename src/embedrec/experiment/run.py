@@ -11,7 +11,7 @@ from embedrec.evaluation.verdict import Verdict, verdict
 from embedrec.experiment.config import RunConfig
 from embedrec.experiment.documents import NAMES, metrics_json, paired, write_report
 from embedrec.experiment.export import export
-from embedrec.experiment.folders import point_latest, write_json
+from embedrec.experiment.folders import alone, point_latest, write_json
 from embedrec.experiment.outcome import ModelOutcome
 from embedrec.experiment.recording import (
     OBJECTIVE,
@@ -55,17 +55,18 @@ def run(
 
     Raises:
         DataError: the tables cannot be used.
-        ConfigError: a setting does not fit the data, or the folder cannot be written.
-        TrainingError: training cannot go on.
+        ConfigError: a setting does not fit the data, or another process is at work in the folder.
+        TrainingError: training cannot go on, or the folder cannot be written.
     """
     say(f"Reading {config.data.name} …")
     shop = open_shop(config.data, config.split)
-    begin(folder, config.model_dump(mode="json"), shop, say)
-    tracker = tracker_of(config, folder)
-    with closing(tracker):
-        if tracker and tags:
-            tracker.parameters({}, dict(tags))
-        return _measure(config, shop, folder, tracker, progress, say)
+    with alone(folder):
+        begin(folder, config.model_dump(mode="json"), shop, say)
+        tracker = tracker_of(config, folder)
+        with closing(tracker):
+            if tracker and tags:
+                tracker.parameters({}, dict(tags))
+            return _measure(config, shop, folder, tracker, progress, say)
 
 
 def run_trial(

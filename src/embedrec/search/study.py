@@ -24,7 +24,7 @@ from optuna.trial import FrozenTrial, Trial, TrialState
 from sqlalchemy.exc import SQLAlchemyError
 
 from embedrec.errors import ConfigError, quoted
-from embedrec.experiment.folders import SWEEP_MARK, write_json
+from embedrec.experiment.folders import LOCK, SWEEP_MARK, write_json
 from embedrec.search.draws import fresh_draw, no_warnings, pruner, sampler
 from embedrec.search.settings import SearchConfig
 from embedrec.search.space import Space
@@ -232,7 +232,7 @@ def running_trial(folder: Path, search: SearchConfig, number: int, driver: str, 
 
 def trial_lock(folder: Path) -> Path:
     """Return the file that the process of a trial holds locked."""
-    return folder / ".running.lock"
+    return folder / LOCK
 
 
 def read_outcome(folder: Path) -> dict[str, Any] | None:

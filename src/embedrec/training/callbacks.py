@@ -120,7 +120,13 @@ class LearningCurve(Callback):
         return {"epochs": self.epochs, "loss": self._loss, "examples": self._examples}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Continue the curve of the checkpoint."""
+        """Continue the curve of the checkpoint.
+
+        Raises:
+            TrainingError: it was written before steps were counted, and its best value would not be found either.
+        """
+        if "loss" not in state_dict:
+            raise TrainingError("last.ckpt was written by an older embedrec; start a new run")
         self.epochs = list(state_dict["epochs"])
         self._loss, self._examples = state_dict["loss"], state_dict["examples"]
 

@@ -23,9 +23,9 @@ from embedrec.errors import StorageError, TrainingError
 
 LAST, BEST = "last.ckpt", "best.ckpt"
 INTERVAL = 60.0
-"""Seconds of training that a kill may cost."""
+"""Seconds of training that a kill may cost within an epoch."""
 SHARE = 0.02
-"""Part of the training time that writing may take; where the disk is slow, the interval grows."""
+"""Part of the time that writing `last.ckpt` may take: it waits that long after a write that was slow."""
 
 
 class AtomicCheckpointIO(CheckpointIO):
@@ -67,7 +67,7 @@ class AtomicCheckpointIO(CheckpointIO):
 
 
 class LastCheckpoint(Checkpoint):
-    """Keeps `last.ckpt`, from which a killed run goes on: after each epoch, and within one that takes long."""
+    """Keeps `last.ckpt`, from which a killed run goes on: after an epoch, and within one that takes long."""
 
     def __init__(self, folder: Path) -> None:
         self._path = folder / LAST
@@ -77,13 +77,17 @@ class LastCheckpoint(Checkpoint):
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
         """Write where the last one is old; at the end of an epoch, its validation comes first."""
-        due = self._written + max(INTERVAL, self._took / SHARE)
-        if time.monotonic() >= due and not trainer.fit_loop.epoch_loop.batch_progress.is_last_batch:
+        if self._due(INTERVAL) and not trainer.fit_loop.epoch_loop.batch_progress.is_last_batch:
             self._write(trainer)
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Write, the curve and the best value so far included."""
-        self._write(trainer)
+        """Write, the curve and the best value so far included; the last epoch always."""
+        ends = trainer.should_stop or trainer.current_epoch + 1 == trainer.max_epochs
+        if ends or self._due(0.0):
+            self._write(trainer)
+
+    def _due(self, least: float) -> bool:
+        return time.monotonic() >= self._written + max(least, self._took / SHARE)
 
     def _write(self, trainer: pl.Trainer) -> None:
         start = time.monotonic()
@@ -93,11 +97,11 @@ class LastCheckpoint(Checkpoint):
 
 
 class BestCheckpoint(ModelCheckpoint):
-    """Remembers the best value also where the folder was moved; Lightning's would take the next epoch for the best."""
+    """Keeps the weights of the best epoch in `best.ckpt`; training goes on from `last.ckpt`, which needs more."""
 
     def __init__(self, folder: Path, monitor: str, mode: str, validated: Callable[[], bool]) -> None:
         name = Path(BEST).stem
-        super().__init__(folder, name, monitor=monitor, mode=mode, enable_version_counter=False)
+        super().__init__(folder, name, monitor=monitor, mode=mode, save_weights_only=True, enable_version_counter=False)
         self._validated = validated
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
@@ -106,5 +110,5 @@ class BestCheckpoint(ModelCheckpoint):
             super().on_train_epoch_end(trainer, pl_module)
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Continue from the values of the checkpoint, in the folder of this run."""
+        """Continue from the best value of the checkpoint, in the folder of this run, which may have been moved."""
         super().load_state_dict({**state_dict, "dirpath": self.dirpath})
