@@ -17,7 +17,7 @@ from mlflow import MlflowClient
 from mlflow.entities import Run
 
 from embedrec.columns import TABLE_NAMES
-from embedrec.errors import ConfigError, TrainingError
+from embedrec.errors import ConfigError, DataError, TrainingError
 from embedrec.models.classic.svd import SvdConfig
 from embedrec.search.record import State, SweepRecord, TrialRecord
 from embedrec.search.table import best_first
@@ -294,10 +294,18 @@ def test_outputs_that_cannot_be_written(demo_tables: Path, tmp_path: Path) -> No
         )
 
 
-def test_missing_tables_fail_every_trial(tmp_path: Path) -> None:
+@pytest.mark.parametrize("more", [[], ["hydra/launcher=joblib", "hydra.launcher.n_jobs=2"]])
+def test_missing_tables_leave_the_name_free(more: list[str], tmp_path: Path) -> None:
+    missing = tmp_path / TABLE_NAMES[0]
+    with pytest.raises(DataError, match="does not exist"):
+        command("-m", f"data.path={missing}", f"outputs={tmp_path}", "model.dim=4,8", "name=free", UNTRACKED, *more)
+    assert not (tmp_path / "sweeps").exists()
+
+
+def test_missing_tables_stop_a_sweep_over_tables(demo_tables: Path, tmp_path: Path) -> None:
     missing = tmp_path / TABLE_NAMES[0]
     with pytest.raises(TrainingError, match="does not exist"):
-        command("-m", f"data.path={missing}", f"outputs={tmp_path}", "model.dim=4,8", UNTRACKED)
+        command("-m", f"data.path={missing},{demo_tables}", f"outputs={tmp_path}", UNTRACKED)
 
 
 def test_a_score_of_zero_is_better_than_a_failure() -> None:

@@ -34,7 +34,7 @@ from embedrec.search.settings import GROUP, SearchConfig, parse_search
 from embedrec.search.space import MODEL, Space, make_space, swept_axis
 from embedrec.search.study import Claim, SweepStudy, read_outcome
 from embedrec.search.table import print_table, write_table
-from embedrec.search.trial import PLACE
+from embedrec.search.trial import PLACE, check_tables
 from embedrec.tracking import Tracker
 from embedrec.tracking.tracker import flat
 
@@ -79,6 +79,7 @@ def drive(config: DictConfig, loader: ConfigLoader, launcher: Launcher, argument
 
     Raises:
         ConfigError: a setting that does not exist, an empty space, or a folder that holds another sweep.
+        DataError: the tables cannot be read.
         TrainingError: no trial finished, or none can any more.
     """
     sweep = _prepare(config, loader, arguments)
@@ -126,6 +127,8 @@ def _prepare(config: DictConfig, loader: ConfigLoader, arguments: list[str]) -> 
         _composed(config, loader, [*fixed, *space.first(name)])
     if search is None or search.sampler == "grid":
         list(space.grid())
+    if not any(key.startswith(("data", "split")) for key in space.shared):
+        check_tables(base, keep=_parallel(config) == 1)
     folder = sweep_folder(Path(base.outputs), base.name, datetime.now())
     return Sweep(
         base=base,

@@ -119,9 +119,24 @@ def _named(error: Exception, folder: Path) -> str:
     return f"{type(error).__name__}: {' '.join(str(error).split())[:200]} (see {folder / 'error.txt'})"
 
 
+def check_tables(config: RunConfig, *, keep: bool) -> None:
+    """Read the shop before a sweep begins: no trial can mend what is wrong with it. `keep` it for trials run here.
+
+    Raises:
+        DataError, ConfigError: as `open_shop`.
+    """
+    _shop(_key(config))
+    if not keep:
+        _shop.cache_clear()
+
+
+def _key(config: RunConfig) -> str:
+    return json.dumps([config.data.model_dump(mode="json"), config.split.model_dump(mode="json")], sort_keys=True)
+
+
 def _known_shop(config: RunConfig, sweep: Path) -> Shop:
     """Read the shop, or take it from the last trial of this process; refuse data that changed since the sweep began."""
-    key = json.dumps([config.data.model_dump(mode="json"), config.split.model_dump(mode="json")], sort_keys=True)
+    key = _key(config)
     try:
         shop = _shop(key)
     except DataError as error:
