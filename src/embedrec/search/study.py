@@ -82,9 +82,9 @@ class SweepStudy:
             if known is not None:
                 # a sweep begun before pruners were compared goes on with any
                 _refuse_changes(self.folder.name, {PRUNER: wanted[PRUNER], **known}, wanted)
+            self._study.set_user_attr(MARK, wanted)  # before the first trial: by it a killed process's study is known
             if self.search.sampler == "grid":
                 self._lay_out_grid()
-            self._study.set_user_attr(MARK, wanted)
 
     def _lay_out_grid(self) -> None:
         combinations = list(self.space.grid())
