@@ -127,6 +127,8 @@ def quiet() -> None:
 
 def explain(error: Exception) -> str:
     """Say in one line what Hydra found wrong."""
+    from hydra.errors import OverrideParseException
+
     text = str(error)
     if choice := re.search(r"Could not find '([^']+)/([^'/]+)'", text):
         group, name = choice.groups()
@@ -141,8 +143,8 @@ def explain(error: Exception) -> str:
         return f"{path}: there is no such setting{nearest(unknown, siblings)}"
     if group := re.search(r"Could not override '?([\w./]+)'?\. No match", text):
         return f"{group.group(1)}: there is no such group of settings"
-    if given := re.search(r"rror parsing override '(.*?)'|LexerNoViableAltException: (.*)", text):
-        return (
-            f"{quoted(given.group(1) or given.group(2))} is not of the form key=value; quote values with special signs"
-        )
+    if isinstance(error, OverrideParseException):
+        why = re.search(r"while evaluating '.*': (.*)", text)
+        said = f": {why.group(1)}" if why else " is not of the form key=value; quote values with special signs"
+        return f"{quoted(error.override)}{said}"
     return masked(" ".join(text.split()))[:300]

@@ -285,6 +285,26 @@ def test_a_grid_is_laid_out_once_also_after_a_kill(tmp_path: Path) -> None:
     assert len(found) == len(set(found)) == second.asked == 6
 
 
+def test_a_grid_whose_layout_was_killed_is_completed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    axes = {"x": [1, 2, 3], "y": ["a", "b"]}
+    with monkeypatch.context() as patched:
+        laid_out: list[Any] = []
+
+        def killed(study: optuna.Study, params: Any) -> None:
+            if len(laid_out) == 2:
+                raise KeyboardInterrupt
+            laid_out.append(params)
+            add(study, params)
+
+        add = optuna.Study.enqueue_trial
+        patched.setattr(optuna.Study, "enqueue_trial", killed)
+        with pytest.raises(KeyboardInterrupt):
+            opened(tmp_path / "s", sampler="grid", space=axes)
+    study = opened(tmp_path / "s", sampler="grid", space=axes)
+    found = [claim.overrides for claim in iter(study.ask, None)]
+    assert found == [[f"x={x}", f"y={y}"] for x in (1, 2, 3) for y in "ab"]
+
+
 def test_other_settings_are_refused_with_the_difference(tmp_path: Path) -> None:
     opened(tmp_path / "s").close()
     with pytest.raises(ConfigError, match="space y was 'a, b', now 'a, c'"):

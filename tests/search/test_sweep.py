@@ -8,6 +8,7 @@ import io
 import re
 import shlex
 import shutil
+import sqlite3
 from pathlib import Path
 
 import numpy as np
@@ -15,9 +16,11 @@ import optuna
 import pytest
 from mlflow import MlflowClient
 from mlflow.entities import Run
+from optuna.exceptions import StorageInternalError
+from sqlalchemy.exc import OperationalError
 
 from embedrec.columns import TABLE_NAMES
-from embedrec.errors import ConfigError, TrainingError
+from embedrec.errors import ConfigError, DataError, TrainingError
 from embedrec.models.classic.svd import SvdConfig
 from embedrec.search.record import State, SweepRecord, TrialRecord
 from embedrec.search.table import best_first
@@ -294,10 +297,18 @@ def test_outputs_that_cannot_be_written(demo_tables: Path, tmp_path: Path) -> No
         )
 
 
-def test_missing_tables_fail_every_trial(tmp_path: Path) -> None:
+@pytest.mark.parametrize("more", [[], ["hydra/launcher=joblib", "hydra.launcher.n_jobs=2"]])
+def test_missing_tables_leave_the_name_free(more: list[str], tmp_path: Path) -> None:
+    missing = tmp_path / TABLE_NAMES[0]
+    with pytest.raises(DataError, match="does not exist"):
+        command("-m", f"data.path={missing}", f"outputs={tmp_path}", "model.dim=4,8", "name=free", UNTRACKED, *more)
+    assert not (tmp_path / "sweeps").exists()
+
+
+def test_missing_tables_stop_a_sweep_over_tables(demo_tables: Path, tmp_path: Path) -> None:
     missing = tmp_path / TABLE_NAMES[0]
     with pytest.raises(TrainingError, match="does not exist"):
-        command("-m", f"data.path={missing}", f"outputs={tmp_path}", "model.dim=4,8", UNTRACKED)
+        command("-m", f"data.path={missing},{demo_tables}", f"outputs={tmp_path}", UNTRACKED)
 
 
 def test_a_score_of_zero_is_better_than_a_failure() -> None:
@@ -344,6 +355,20 @@ def test_a_full_disk_stops_the_sweep_and_the_trial_is_run_again(
             command_loud(*searching(demo_tables, tmp_path, *more))
         assert "[1/1] trial 0: stopped\n" in out.getvalue()
         assert "was killed" not in out.getvalue()
+    assert [row["state"] for row in search(demo_tables, tmp_path, *more)[1]] == ["finished"]
+
+
+@pytest.mark.parametrize("place", ["create_study", "Study.ask", "trial.Trial.report"])
+def test_a_study_that_cannot_be_written_stops_the_sweep(
+    place: str, demo_tables: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    full = StorageInternalError("An exception is raised during the commit.")
+    full.__cause__ = OperationalError("", None, sqlite3.OperationalError("database or disk is full"))
+    more = [*QUICK[1:-1], "hparams_search.n_trials=1"]
+    with monkeypatch.context() as patched:
+        patched.setattr(f"optuna.{place}", lambda *_, **__: (_ for _ in ()).throw(full))
+        with pytest.raises(TrainingError, match=r"the study of .* \(database or disk is full\); mend that"):
+            search(demo_tables, tmp_path, *more)
     assert [row["state"] for row in search(demo_tables, tmp_path, *more)[1]] == ["finished"]
 
 

@@ -74,10 +74,17 @@ def test_a_worker_ends_with_its_driver_after_the_trial_that_runs(monkeypatch: py
     monkeypatch.setattr(worker, "POLL", 0.01)
     monkeypatch.setattr(os, "_exit", lambda code: ended.set() if code == 0 else None)
     with worker.AT_WORK:
-        worker.end_with("1-abcd")
+        worker.end_with(f"{parent}-abcd")
         assert not ended.wait(0.1)
         monkeypatch.setattr(os, "getppid", lambda: parent + 1)  # whoever takes in its orphans
         assert not ended.wait(0.1)
+    assert ended.wait(5)
+
+
+def test_a_worker_whose_driver_died_while_it_was_starting_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    ended, taken_in_by = threading.Event(), os.getppid()
+    monkeypatch.setattr(os, "_exit", lambda code: ended.set() if code == 0 else None)
+    worker.end_with(f"{taken_in_by + 1}-abcd")
     assert ended.wait(5)
 
 

@@ -32,9 +32,9 @@ from embedrec.search.record import SweepRecord
 from embedrec.search.report import write_sweep_report
 from embedrec.search.settings import GROUP, SearchConfig, parse_search
 from embedrec.search.space import MODEL, Space, make_space, swept_axis
-from embedrec.search.study import Claim, SweepStudy, read_outcome
+from embedrec.search.study import STORE_ERRORS, Claim, SweepStudy, read_outcome, unwritten
 from embedrec.search.table import print_table, write_table
-from embedrec.search.trial import PLACE
+from embedrec.search.trial import PLACE, check_tables
 from embedrec.tracking import Tracker
 from embedrec.tracking.tracker import flat
 
@@ -79,9 +79,18 @@ def drive(config: DictConfig, loader: ConfigLoader, launcher: Launcher, argument
 
     Raises:
         ConfigError: a setting that does not exist, an empty space, or a folder that holds another sweep.
+        DataError: the tables cannot be read.
         TrainingError: no trial finished, or none can any more.
+        StorageError: the study cannot be written.
     """
     sweep = _prepare(config, loader, arguments)
+    try:
+        _drive(sweep, launcher)
+    except STORE_ERRORS as error:
+        raise unwritten(sweep.folder, error) from error
+
+
+def _drive(sweep: Sweep, launcher: Launcher) -> None:
     try:
         study = SweepStudy(sweep.folder, sweep.search, sweep.space, maximize=sweep.maximize, seed=sweep.base.seed)
     except ConfigError:
@@ -126,6 +135,8 @@ def _prepare(config: DictConfig, loader: ConfigLoader, arguments: list[str]) -> 
         _composed(config, loader, [*fixed, *space.first(name)])
     if search is None or search.sampler == "grid":
         list(space.grid())
+    if not any(key.startswith(("data", "split")) for key in space.shared):
+        check_tables(base, keep=_parallel(config) == 1)
     folder = sweep_folder(Path(base.outputs), base.name, datetime.now())
     return Sweep(
         base=base,

@@ -21,9 +21,9 @@ from filelock import FileLock, Timeout
 from optuna.samplers import BaseSampler
 from optuna.storages import RDBStorage
 from optuna.trial import FrozenTrial, Trial, TrialState
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import OperationalError, SQLAlchemyError
 
-from embedrec.errors import ConfigError, quoted
+from embedrec.errors import ConfigError, StorageError, masked, quoted
 from embedrec.experiment.folders import LOCK, SWEEP_MARK, write_json
 from embedrec.search.draws import fresh_draw, no_warnings, pruner, sampler
 from embedrec.search.settings import SearchConfig
@@ -36,6 +36,7 @@ KILLED = "its process was killed"
 NO_FIGURE = "no figure"
 MARK, DRIVER, DRAWN, KILLS, REASON = "embedrec", "driver", "overrides", "kills", "reason"
 PRUNER = "pruner"
+STORE_ERRORS = (SQLAlchemyError, optuna.exceptions.StorageInternalError)  # what a study raises that cannot be written
 
 
 class Claim(NamedTuple):
@@ -82,9 +83,9 @@ class SweepStudy:
             if known is not None:
                 # a sweep begun before pruners were compared goes on with any
                 _refuse_changes(self.folder.name, {PRUNER: wanted[PRUNER], **known}, wanted)
+            self._study.set_user_attr(MARK, wanted)  # before the first trial: by it a killed process's study is known
             if self.search.sampler == "grid":
                 self._lay_out_grid()
-            self._study.set_user_attr(MARK, wanted)
 
     def _lay_out_grid(self) -> None:
         combinations = list(self.space.grid())
@@ -196,6 +197,7 @@ def open_study(folder: Path, search: SearchConfig, *, maximize: bool) -> optuna.
 
     Raises:
         ConfigError: the store cannot be opened.
+        StorageError: it cannot be written.
     """
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     url = search.storage or f"sqlite:///{(folder / STUDY).resolve()}"
@@ -216,9 +218,20 @@ def open_study(folder: Path, search: SearchConfig, *, maximize: bool) -> optuna.
     except (SQLAlchemyError, ImportError, optuna.exceptions.OptunaError) as error:
         if search.storage:
             said = "hparams_search.storage cannot be opened; check the URL, and that its driver is installed"
+        elif isinstance(error.__cause__ or error, OperationalError):
+            raise unwritten(folder, error) from error
         else:
             said = f"{folder / STUDY} cannot be opened as a study; choose another name"
         raise ConfigError(f"{said} ({type(error).__name__})") from error
+
+
+def unwritten(folder: Path, error: Exception) -> StorageError:
+    """Say why a study cannot be written: above all a full disk, or a database elsewhere that is gone."""
+    cause = error.__cause__ or error  # Optuna hides what the database said behind a sentence of its own
+    said = " ".join(str(getattr(cause, "orig", cause)).split())[:200]
+    return StorageError(
+        f"the study of {folder} cannot be written ({masked(said)}); mend that, then repeat the command to continue"
+    )
 
 
 def running_trial(folder: Path, search: SearchConfig, number: int, driver: str, *, maximize: bool) -> Trial | None:

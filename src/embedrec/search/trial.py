@@ -21,7 +21,7 @@ from embedrec.experiment.folders import write_json, write_text
 from embedrec.experiment.run import run_trial
 from embedrec.experiment.shop import Shop, open_shop
 from embedrec.search.settings import GROUP, parse_search
-from embedrec.search.study import OUTCOME, read_outcome, running_trial, trial_lock
+from embedrec.search.study import OUTCOME, STORE_ERRORS, read_outcome, running_trial, trial_lock, unwritten
 from embedrec.search.worker import AT_WORK, end_with
 from embedrec.splits import SplitConfig
 from embedrec.tables import DataConfig
@@ -65,7 +65,11 @@ def work(plain: dict[str, Any]) -> str | None:
         return str(error)
     except OSError as error:  # above all a full disk
         return f"{error.filename or folder}: {error.strerror}; free some space, then repeat the command to continue"
-    except Exception as error:  # the study's store, or our bug: every other trial would meet it too
+    except StorageError as error:
+        return str(error)
+    except STORE_ERRORS as error:
+        return str(unwritten(folder.parent, error))
+    except Exception as error:  # our bug: every other trial would meet it too
         write_text(folder / "error.txt", traceback.format_exc())
         return _named(error, folder)
     return None
@@ -103,7 +107,7 @@ def _outcome(plain: dict[str, Any], folder: Path, trial: Trial, place: Place) ->
         raise _SweepStopped(f"{error}; repeat the command to continue") from error
     except EmbedrecError as error:
         ended = {"state": "failed", "error": " ".join(str(error).split())}
-    except _SweepStopped:
+    except (_SweepStopped, *STORE_ERRORS):
         raise
     except Exception as error:  # one trial's crash must not end a night's sweep
         if isinstance(error, OSError) and error.errno in REFUSED:
@@ -119,9 +123,24 @@ def _named(error: Exception, folder: Path) -> str:
     return f"{type(error).__name__}: {' '.join(str(error).split())[:200]} (see {folder / 'error.txt'})"
 
 
+def check_tables(config: RunConfig, *, keep: bool) -> None:
+    """Read the shop before a sweep begins: no trial can mend what is wrong with it. `keep` it for trials run here.
+
+    Raises:
+        DataError, ConfigError: as `open_shop`.
+    """
+    _shop(_key(config))
+    if not keep:
+        _shop.cache_clear()
+
+
+def _key(config: RunConfig) -> str:
+    return json.dumps([config.data.model_dump(mode="json"), config.split.model_dump(mode="json")], sort_keys=True)
+
+
 def _known_shop(config: RunConfig, sweep: Path) -> Shop:
     """Read the shop, or take it from the last trial of this process; refuse data that changed since the sweep began."""
-    key = json.dumps([config.data.model_dump(mode="json"), config.split.model_dump(mode="json")], sort_keys=True)
+    key = _key(config)
     try:
         shop = _shop(key)
     except DataError as error:

@@ -15,12 +15,13 @@ AT_WORK = threading.Lock()
 @cache  # one watch a process
 def end_with(driver: str) -> None:
     """Watch the driver, named by its process, from a worker of its; a driver that runs trials itself just goes on."""
-    if driver.split("-")[0] != str(os.getpid()):
-        threading.Thread(target=_watch, args=(os.getppid(),), daemon=True, name="driver watch").start()
+    process = int(driver.split("-")[0])
+    if process != os.getpid():
+        threading.Thread(target=_watch, args=(process,), daemon=True, name="driver watch").start()
 
 
-def _watch(parent: int) -> None:
-    while os.getppid() == parent:
+def _watch(driver: int) -> None:
+    while os.getppid() == driver:  # not so from the first where the driver died while this worker was starting
         time.sleep(POLL)
     with AT_WORK:
         os._exit(0)
