@@ -12,7 +12,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
-from embedrec.losses import basket_softmax_loss, bce_loss, bpr_loss, mse_loss, softmax_loss
+from embedrec.losses import (
+    basket_softmax_loss,
+    bce_loss,
+    bpr_loss,
+    mse_loss,
+    sampled_softmax_loss,
+    softmax_loss,
+)
 
 INF = float("inf")
 
@@ -193,3 +200,32 @@ def test_a_basket_of_all_that_was_drawn_pushes_nothing_down() -> None:
     own = torch.zeros(3, dtype=torch.int64), torch.arange(3)
     loss = basket_softmax_loss(users, items, torch.tensor([0.5]), own, torch.ones(1), 1.0, 1.0)
     assert all(not gradient.any() for gradient in torch.autograd.grad(loss, (users, items)))
+
+
+def test_drawing_everything_is_cross_entropy() -> None:
+    random = torch.Generator().manual_seed(4)
+    users, items = (torch.randn(n, 3, generator=random, dtype=torch.float64) for n in (5, 7))
+    wanted = torch.tensor([3, 0, 6, 3, 2])
+    own = torch.arange(5), wanted
+    scores = users @ items.T
+    loss = sampled_softmax_loss(users, items, scores[own], own, pool=7, temperature=0.5)
+    # all but the one bought are drawn: 7 stand for the pool of 7, the bought one's place is taken by itself
+    others = scores.div(0.5).index_put(own, torch.tensor(-INF).double())
+    expected = torch.logaddexp(scores[own] / 0.5, torch.logsumexp(others, 1)) - scores[own] / 0.5
+    torch.testing.assert_close(loss, expected.mean(), rtol=1e-5, atol=1e-5)
+    torch.testing.assert_close(loss, F.cross_entropy(scores / 0.5, wanted), rtol=1e-5, atol=1e-5)
+
+
+def test_a_sample_stands_for_its_pool() -> None:
+    """The mean over many draws of the estimated sum is the sum over the pool."""
+    random = torch.Generator().manual_seed(5)
+    users, items = (torch.randn(n, 3, generator=random, dtype=torch.float64) for n in (1, 40))
+    none = (torch.zeros(0, dtype=torch.int64),) * 2
+    positive = torch.tensor([-INF], dtype=torch.float64)  # the estimate alone
+    sums = []
+    for _ in range(400):
+        drawn = items[torch.randperm(40, generator=random)[:10]]
+        loss = sampled_softmax_loss(users, drawn, positive.clamp(min=-50), none, pool=40, temperature=1.0)
+        sums.append(float((loss - 50).exp()))
+    whole = float(torch.exp(users @ items.T).sum())
+    assert np.mean(sums) == pytest.approx(whole, rel=0.1)

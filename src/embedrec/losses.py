@@ -5,6 +5,7 @@ Shapes: B customers, K products scored for all of them, P purchases to predict (
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import torch
@@ -122,6 +123,34 @@ def basket_softmax_loss(
     """
     negative: Tensor = _LogSumExp.apply(users, items, *own, temperature)  # type: ignore[no-untyped-call]
     return (weight * (push * negative - positive / temperature)).sum()
+
+
+def sampled_softmax_loss(
+    users: Tensor, items: Tensor, positive: Tensor, own: tuple[Tensor, Tensor], pool: int, temperature: float
+) -> Tensor:
+    """Cross-entropy of each purchase against products drawn uniformly for all of them alike, averaged.
+
+        loss = mean over p of [ ln( exp(s_p / t) + pool / K · Σ_j exp(u_p · v_j / t) ) - s_p / t ]
+
+    with j over the products drawn but for p's own.
+
+    The sum over the K drawn, times pool / K, is an unbiased estimate of the sum over the pool they are drawn from
+    (Bengio and Senecal 2008, eq. 6, as in `softmax_loss`).
+
+    Args:
+        users: [P, d] what each purchase is predicted from.
+        items: [K, d] vectors of the products drawn.
+        positive: [P] score of the product bought.
+        own: rows[C] and columns[C] of the [P, K] scores where a drawn product is the one bought.
+        pool: number of products that could be drawn.
+        temperature: divides every score.
+
+    Returns:
+        A scalar.
+    """
+    other = _LogSumExp.apply(users, items, *own, temperature)  # type: ignore[no-untyped-call]
+    wanted = positive / temperature
+    return (torch.logaddexp(wanted, other + math.log(pool / len(items))) - wanted).mean()
 
 
 LOWEST, TINY = -1e4, 1e-30

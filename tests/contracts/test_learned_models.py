@@ -18,6 +18,7 @@ from embedrec.models import (
     PairNetwork,
     TwoTowerConfig,
     TwoTowerIdsConfig,
+    TwoTowerSequenceConfig,
     load_scorer,
     scorer_of,
 )
@@ -31,8 +32,8 @@ class TestTwoTowerWithoutHeads(ModelContract):
     config = TwoTowerConfig(dim=12, repeat=False, popularity=False)
 
 
-class TestTwoTowerWithOrder(ModelContract):
-    config = TwoTowerConfig(dim=12, attention=2, events=7)
+class TestTwoTowerSequence(ModelContract):
+    config = TwoTowerSequenceConfig(dim=12, events=7)
 
 
 class TestTwoTowerIds(ModelContract):

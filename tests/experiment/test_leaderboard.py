@@ -13,7 +13,7 @@ from embedrec.experiment.leaderboard import print_leaderboard, write_leaderboard
 
 MODELS = (
     *("random", "popularity", "popularity_recent", "personal_frequency", "user_knn", "item_knn", "svd", "ials"),
-    *("mf_bpr", "biased_mf", "neural_mf", "two_tower_ids", "two_tower"),
+    *("mf_bpr", "biased_mf", "neural_mf", "two_tower_ids", "two_tower_sequence", "two_tower"),
 )
 
 

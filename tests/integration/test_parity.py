@@ -73,7 +73,7 @@ def test_other_counting_models(model: str, demo_tables: Path, tmp_path: Path) ->
     assert_parity(run)
 
 
-@pytest.mark.parametrize("model", ["two_tower_ids", "mf_bpr", "neural_mf"])
+@pytest.mark.parametrize("model", ["two_tower_ids", "two_tower_sequence", "mf_bpr", "neural_mf"])
 def test_other_learned_models(model: str, demo_tables: Path, tmp_path: Path) -> None:
     quick = ("model.dim=8", "trainer.max_epochs=2", "trainer.cuts=3", "tracking.enabled=false")
     assert_parity(train_here(demo_tables, tmp_path / "out", f"model={model}", *quick))

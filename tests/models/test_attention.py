@@ -1,64 +1,63 @@
-"""The order encoder: what it may see, and what it must not."""
+"""The order encoder: what a token may see, and what it must not; and the windows it reads."""
 
 from __future__ import annotations
 
+from itertools import pairwise
+
+import numpy as np
 import pytest
 import torch
-from torch import Tensor
+from hypothesis import given
+from hypothesis import strategies as st
 
 from embedrec.models.attention import OrderEncoder
+from embedrec.models.windows import windows
 
 
 @pytest.fixture(scope="module")
 def encoder() -> OrderEncoder:
     torch.manual_seed(0)
-    encoder = OrderEncoder(dim=6, blocks=2, events=4, dropout=0.5).double().eval()
+    encoder = OrderEncoder(dim=6, blocks=2, events=5, dropout=0.5).double().eval()
     for weight in encoder.parameters():
         torch.nn.init.normal_(weight, std=0.5)
     return encoder
 
 
-VECTORS = torch.randn(9, 6, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
+TOKENS = torch.randn(2, 5, 6, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
+GAPS = torch.tensor([[0, 3, 1, 40, 2], [0, 0, 0, 7, 7]], dtype=torch.float64)
 
 
-def read(encoder: OrderEncoder, *histories: list[tuple[int, float]]) -> Tensor:
-    """Encode histories of (product, age in days), oldest first."""
+@pytest.mark.parametrize("place", range(5))
+def test_a_token_sees_itself_and_those_before_it(encoder: OrderEncoder, place: int) -> None:
+    other = TOKENS.clone()
+    other[:, place] *= torch.arange(6)  # not by the same amount everywhere, which the norm would hide
+    moved = (encoder(other, GAPS) - encoder(TOKENS, GAPS)).abs().amax(-1) > 1e-9
+    assert not moved[:, :place].any()
+    assert moved[:, place:].all()
+
+
+def test_order_and_gaps_matter(encoder: OrderEncoder) -> None:
+    last = encoder(TOKENS, GAPS)[:, -1]
+    assert not torch.allclose(encoder(TOKENS[:, [1, 0, 2, 3, 4]], GAPS)[:, -1], last)
+    assert not torch.allclose(encoder(TOKENS, GAPS.flip(1))[:, -1], last)
+
+
+def test_longer_neighbours_change_nothing(encoder: OrderEncoder) -> None:
+    torch.testing.assert_close(encoder(TOKENS[:, :3], GAPS[:, :3]), encoder(TOKENS, GAPS)[:, :3])
+
+
+@given(st.lists(st.lists(st.tuples(st.integers(0, 9), st.integers(0, 50)), max_size=6), max_size=4), st.integers(1, 4))
+def test_windows_by_plain_lists(histories: list[list[tuple[int, int]]], events: int) -> None:
+    histories = [sorted(history, key=lambda line: line[1]) for history in histories]
     lines = [line for history in histories for line in history]
-    offsets = torch.tensor([0, *torch.tensor([len(history) for history in histories]).cumsum(0).tolist()])
-    positions = torch.tensor([product for product, _ in lines], dtype=torch.int64)
-    encoded: Tensor = encoder(VECTORS, positions, offsets, torch.tensor([age for _, age in lines]).double())
-    return encoded
-
-
-ONE = [(1, 9.0), (5, 4.0), (2, 1.0)]
-
-
-def test_the_order_matters(encoder: OrderEncoder) -> None:
-    turned = [(5, 9.0), (1, 4.0), (2, 1.0)]
-    assert not torch.allclose(read(encoder, ONE), read(encoder, turned))
-
-
-def test_gaps_matter_and_how_long_ago_the_last_was(encoder: OrderEncoder) -> None:
-    for ages in ((90.0, 4.0, 1.0), (9.0, 4.0, 3.0), (39.0, 34.0, 31.0)):
-        other = [(product, age) for (product, _), age in zip(ONE, ages, strict=True)]
-        assert not torch.allclose(read(encoder, ONE), read(encoder, other))
-
-
-def test_only_the_last_events_are_read(encoder: OrderEncoder) -> None:
-    long = [(7, 99.0), (3, 20.0), *ONE]
-    other = [(8, 98.0), (3, 20.0), *ONE]
-    torch.testing.assert_close(read(encoder, long), read(encoder, other))
-    assert not torch.allclose(read(encoder, long), read(encoder, [(4, 20.0), *ONE]))
-
-
-def test_alone_as_in_a_batch(encoder: OrderEncoder) -> None:
-    longer = [(3, 20.0), *ONE]
-    together = read(encoder, ONE, [], longer, [(4, 2.0)])
-    for place, history in enumerate((ONE, [], longer, [(4, 2.0)])):
-        torch.testing.assert_close(together[place], read(encoder, history)[0])
-
-
-def test_nothing_bought_says_nothing(encoder: OrderEncoder) -> None:
-    assert not read(encoder, []).any()
-    assert not read(encoder, ONE, [])[1].any()
-    assert read(encoder).shape == (0, 6)
+    offsets = np.cumsum([0, *(len(history) for history in histories)])
+    items, days = (np.array([line[column] for line in lines], np.int64) for column in (0, 1))
+    found = windows(items, days.astype(np.float64), offsets, events)
+    assert found.lengths.tolist() == [min(len(history), events) for history in histories]
+    for row, history in enumerate(histories):
+        kept = history[-events:]
+        size = len(kept)
+        assert found.items[row, :size].tolist() == [item for item, _ in kept]
+        gaps = [0, *(later[1] - earlier[1] for earlier, later in pairwise(kept))][:size]
+        assert found.gaps[row, :size].tolist() == gaps
+        assert not found.filled[row, size:].any()

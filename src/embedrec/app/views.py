@@ -34,6 +34,7 @@ _MODEL_WORDS = {
     "neural_mf": "learned tastes (neural network)",
     "biased_mf": "predicted ratings",
     "two_tower_ids": "the learned model without product features",
+    "two_tower_sequence": "the learned model of the order of purchases",
     "random": "a random choice",
 }
 _NOTHING = '<span class="er-nothing" title="not in the shop\'s data">–</span>'

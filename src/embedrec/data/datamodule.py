@@ -12,6 +12,7 @@ from embedrec.data.batches import Batches, Snapshots
 from embedrec.data.cuts import Cut
 from embedrec.data.pairs import PairBatches, Pairs
 from embedrec.data.sampling import Negatives
+from embedrec.data.sequences import SequenceBatches, Sequences
 from embedrec.features import FeatureEncoder
 from embedrec.features.patterns import PatternSettings
 
@@ -105,3 +106,19 @@ class BasketData(TrainingData):
     def epoch(self, number: int, start: int = 0) -> BasketBatches:
         """Return the batches of an epoch."""
         return BasketBatches(self.pairs, self.batch_size, self.negatives, self.seed, number, start)
+
+
+class SequenceData(TrainingData):
+    """Customers' purchases in their order."""
+
+    def __init__(self, sequences: Sequences, batch_size: int, negatives: int, seed: int) -> None:
+        super().__init__(batch_size, seed)
+        self.sequences = sequences
+        self.negatives = negatives
+
+    def __len__(self) -> int:
+        return len(self.sequences.users)
+
+    def epoch(self, number: int, start: int = 0) -> SequenceBatches:
+        """Return the batches of an epoch."""
+        return SequenceBatches(self.sequences, self.batch_size, self.negatives, self.seed, number, start)

@@ -36,6 +36,7 @@ NAMES = {
     "biased_mf": "biased MF",
     "neural_mf": "neural MF",
     "two_tower_ids": "two-tower, ids only",
+    "two_tower_sequence": "two-tower, order of purchases",
     "random": "random order",
 }
 """Model names as sentences and figures use them."""

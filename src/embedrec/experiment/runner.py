@@ -19,8 +19,9 @@ import torch
 from pytorch_lightning.loggers import Logger
 
 from embedrec.data.cuts import training_cuts
-from embedrec.data.datamodule import BasketData, CutData, PairData, TrainingData
+from embedrec.data.datamodule import BasketData, CutData, PairData, SequenceData, TrainingData
 from embedrec.data.pairs import Pairs
+from embedrec.data.sequences import Sequences
 from embedrec.errors import NotApplicableError
 from embedrec.evaluation.calibration import PurchaseProbability, calibration
 from embedrec.evaluation.ranking import RankedView, Truth, rank
@@ -44,6 +45,8 @@ from embedrec.models import (
     TwoTower,
     TwoTowerConfig,
     TwoTowerIds,
+    TwoTowerSequence,
+    TwoTowerSequenceConfig,
     scorer_of,
 )
 from embedrec.models.classic.collaborative import basket_matrix
@@ -150,10 +153,18 @@ class Runner:
         when = "a training window" if len(self.valid_truth.users) else "the validation window"
         return f"no customer bought both before and within {when}"
 
-    def _data(self, config: RunConfig, moment: Snapshot) -> CutData | PairData | BasketData:
+    def _data(self, config: RunConfig, moment: Snapshot) -> CutData | PairData | BasketData | SequenceData:
         size, seed, loss, split = config.trainer.batch_size, config.seed, config.loss, self.shop.split
         if config.model.recipe.examples == "baskets":  # type: ignore[union-attr]  # learned models have a recipe
             return BasketData(Pairs.bought(moment), size, getattr(loss, "negatives", 0), seed)
+        if isinstance(config.model, TwoTowerSequenceConfig):
+            if self.shop.tables.time == "none":
+                raise NotApplicableError(
+                    "model=two_tower_sequence learns from the order of purchases, and these carry neither dates nor an "
+                    "order: choose another model, or name the order with data.columns.order=HEADER"
+                )
+            sequences, drawn = Sequences(moment, config.model.events), getattr(loss, "negatives", "all")
+            return SequenceData(sequences, size, len(sequences.sold) if drawn == "all" else int(drawn), seed)
         if config.model.recipe.examples == "pairs":  # type: ignore[union-attr]  # learned models have a recipe
             pairs = self._ratings(moment) if isinstance(config.model, BiasedMfConfig) else Pairs.bought(moment)
             return PairData(pairs, size, getattr(loss, "negatives", 0), seed)
@@ -175,7 +186,7 @@ class Runner:
     def _network(self, config: RunConfig, model: LearnedConfig, moment: Snapshot, data: TrainingData) -> Network:
         torch.manual_seed(config.seed)
         network = model.build(moment.encoder.schema)
-        if isinstance(network, TwoTowerIds):
+        if isinstance(network, TwoTowerIds | TwoTowerSequence):
             network.start(basket_matrix(moment))
         if isinstance(network, PairNetwork) and isinstance(data, PairData):
             network.prepare(data.pairs.users, data.pairs.items, data.pairs.values, moment.products)

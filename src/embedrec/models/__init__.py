@@ -21,6 +21,7 @@ from embedrec.models.pairs import PairNetwork, PairScorer
 from embedrec.models.recipe import Recipe
 from embedrec.models.two_tower import TwoTower, TwoTowerConfig
 from embedrec.models.two_tower_ids import TwoTowerIds, TwoTowerIdsConfig
+from embedrec.models.two_tower_sequence import TwoTowerSequence, TwoTowerSequenceConfig
 
 ClassicConfig = (
     RandomConfig
@@ -32,7 +33,9 @@ ClassicConfig = (
     | SvdConfig
     | IalsConfig
 )
-LearnedConfig = TwoTowerConfig | TwoTowerIdsConfig | NeuralMfConfig | MfBprConfig | BiasedMfConfig
+LearnedConfig = (
+    TwoTowerConfig | TwoTowerIdsConfig | TwoTowerSequenceConfig | NeuralMfConfig | MfBprConfig | BiasedMfConfig
+)
 ModelConfig = Annotated[ClassicConfig | LearnedConfig, Field(discriminator="name")]
 
 # The simple rivals that every run is measured against.
@@ -67,6 +70,8 @@ __all__ = [
     "TwoTowerIds",
     "TwoTowerIdsConfig",
     "TwoTowerScorer",
+    "TwoTowerSequence",
+    "TwoTowerSequenceConfig",
     "UserKnnConfig",
     "load_scorer",
     "scorer_of",

@@ -1,10 +1,9 @@
 """The order of purchases: causal self-attention over the last events of a customer.
 
 Kang and McAuley 2018, "Self-Attentive Sequential Recommendation", sections 3.1 and 3.2, with norms before each layer.
-A token is the product's own vector, its place counted from the latest event, and the days to the event after it, or to
-the date where it is the latest.
+A token is the product's own vector, its place in the window, and the days since the event before it.
 
-Legend: B customers, L purchase lines of all of them, T tokens of the longest history, d dimensions.
+Legend: B customers, T tokens of the longest history, d dimensions.
 """
 
 from __future__ import annotations
@@ -30,7 +29,9 @@ class Block(nn.Module):
     def forward(self, tokens: Tensor) -> Tensor:
         """tokens[B, T, d] → [B, T, d]; a token sees itself and those before it."""
         size, length, dim = tokens.shape
-        query, key, value = self.inward(self.before(tokens)).view(size, length, 3, self.heads, -1).unbind(2)
+        query, key, value = (
+            self.inward(self.before(tokens)).view(size, length, 3, self.heads, dim // self.heads).unbind(2)
+        )
         rate = self.rate if self.training else 0.0
         seen = F.scaled_dot_product_attention(
             query.transpose(1, 2), key.transpose(1, 2), value.transpose(1, 2), dropout_p=rate, is_causal=True
@@ -41,11 +42,10 @@ class Block(nn.Module):
 
 
 class OrderEncoder(nn.Module):
-    """The last `events` purchase lines of each customer → one vector [B, d], 0 where there is none."""
+    """At most `events` tokens of each customer, oldest first → what each of them and those before it lead to."""
 
     def __init__(self, dim: int, blocks: int, events: int, dropout: float) -> None:
         super().__init__()
-        self.events = events
         self.enter = nn.LayerNorm(dim)
         self.place = nn.Embedding(events, dim)
         self.gap = nn.Linear(1, dim)
@@ -55,21 +55,14 @@ class OrderEncoder(nn.Module):
         self.dropout = nn.Dropout(dropout)
         self.leave = nn.LayerNorm(dim)
 
-    def forward(self, vectors: Tensor, positions: Tensor, offsets: Tensor, ages: Tensor) -> Tensor:
-        """Read customers' lines, oldest first: line l is of the product with vectors[positions[l]], ages[L] in days."""
-        lengths = offsets.diff().clamp(max=self.events)
-        longest = int(lengths.max()) if len(lengths) else 0
-        if not longest:
-            return vectors.new_zeros(len(lengths), vectors.shape[1])
-        from_start = torch.arange(longest, device=lengths.device)
-        to_end = lengths[:, None] - 1 - from_start  # 0 = the latest; below 0 there is nothing
-        line = (offsets[1:, None] - 1 - to_end.clamp(min=0)).clamp(min=0)
-        later = torch.where(to_end > 0, ages[(line + 1).clamp(max=len(ages) - 1)], ages.new_zeros(()))
-        gap = torch.log1p((ages[line] - later).clamp(min=0)) * GAP
-        tokens = self.enter(F.embedding(positions[line], vectors))
-        tokens = tokens + self.place(to_end.clamp(min=0)) + self.gap(gap[..., None])
-        tokens = self.dropout(tokens)
+    def forward(self, vectors: Tensor, gaps: Tensor) -> Tensor:
+        """Read vectors[B, T, d] of products and gaps[B, T] in days → [B, T, d].
+
+        What stands after a customer's last token may be anything: no token before it looks there.
+        """
+        place = self.place.weight[: vectors.shape[1]]
+        tokens = self.dropout(self.enter(vectors) + place + self.gap(torch.log1p(gaps)[..., None] * GAP))
         for block in self.blocks:
-            tokens = block(tokens)  # what stands after a customer's last token is never looked at
-        last: Tensor = self.leave(tokens[torch.arange(len(lengths)), (lengths - 1).clamp(min=0)])
-        return last * (lengths > 0)[:, None]
+            tokens = block(tokens)
+        left: Tensor = self.leave(tokens)
+        return left

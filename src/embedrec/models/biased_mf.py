@@ -41,7 +41,7 @@ class BiasedMfConfig(BaseModel):
     recipe: ClassVar[Recipe] = Recipe(
         "pairs",
         {"name": "mse"},
-        {"max_epochs": 30, "batch_size": 1024, "learning_rate": 0.003, "weight_decay": 0.3},
+        {"max_epochs": 10, "batch_size": 1024, "learning_rate": 0.0005, "weight_decay": 0.3},
         losses=("mse",),
     )
 

@@ -12,15 +12,18 @@ from embedrec.models.learned import TwoTowerScorer
 from embedrec.models.pairs import PairNetwork, PairScorer
 from embedrec.models.two_tower import TwoTower
 from embedrec.models.two_tower_ids import TwoTowerIds, TwoTowerIdsScorer
+from embedrec.models.two_tower_sequence import TwoTowerSequence, TwoTowerSequenceScorer
 
-Network = TwoTower | TwoTowerIds | PairNetwork
+Network = TwoTower | TwoTowerIds | TwoTowerSequence | PairNetwork
 
 
 def scorer_of(network: Network) -> Scorer:
     """Put a trained network behind the scoring contract; later training does not reach the copy."""
     if isinstance(network, TwoTower):
         return TwoTowerScorer(network)
-    return TwoTowerIdsScorer(network) if isinstance(network, TwoTowerIds) else PairScorer(network)
+    if isinstance(network, TwoTowerIds):
+        return TwoTowerIdsScorer(network)
+    return TwoTowerSequenceScorer(network) if isinstance(network, TwoTowerSequence) else PairScorer(network)
 
 
 def load_scorer(config: object, schema: FeatureSchema, weights: dict[str, Tensor]) -> Scorer:

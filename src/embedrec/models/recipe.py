@@ -9,8 +9,8 @@ from typing import Any, Literal, NamedTuple
 class Recipe(NamedTuple):
     """Written beside a model; `experiment.config` fills the settings that were left open with it."""
 
-    examples: Literal["cuts", "pairs", "baskets"]
-    """What it learns from: the shop as of many past dates, (customer, product) pairs, or whole baskets of the past."""
+    examples: Literal["cuts", "pairs", "baskets", "sequences"]
+    """What it learns from: the shop as of past dates, or the past as pairs, whole baskets, or ordered purchases."""
     loss: Mapping[str, Any]
     trainer: Mapping[str, Any]
     losses: tuple[str, ...] = ("softmax", "in_batch", "bpr", "bce", "mse")

@@ -13,7 +13,6 @@ from torch import Tensor, nn
 
 from embedrec.features import FeatureSchema
 from embedrec.features.schema import CUSTOMER_NUMERIC, PRODUCT_DYNAMIC, PRODUCT_NUMERIC
-from embedrec.models.attention import OrderEncoder
 from embedrec.models.inputs import CustomerInputs, ProductInputs
 
 
@@ -79,11 +78,10 @@ class CustomerParts(NamedTuple):
     category: Tensor
     price: Tensor
     history: Tensor
-    order: Tensor
 
     def total(self) -> Tensor:
         """[B, d]: the customer vector before its LayerNorm."""
-        return self.identity + self.activity + self.category + self.price + self.history + self.order
+        return self.identity + self.activity + self.category + self.price + self.history
 
 
 class CustomerTower(nn.Module):
@@ -98,7 +96,6 @@ class CustomerTower(nn.Module):
         history_dropout: float,
         half_life: float,
         features: bool,
-        order: OrderEncoder | None = None,
     ) -> None:
         super().__init__()
         self.id = embedding(len(schema.customers), dim, std)
@@ -108,7 +105,6 @@ class CustomerTower(nn.Module):
             self.numeric = nn.Sequential(Numeric(len(CUSTOMER_NUMERIC), dim), nn.SiLU(), nn.Linear(dim, dim))
         self.features = features
         self.history = nn.Linear(dim, dim, bias=False)
-        self.order = order
         self.id_dropout = id_dropout
         self.history_dropout = history_dropout
         self.half_life = half_life
@@ -126,18 +122,15 @@ class CustomerTower(nn.Module):
             include_last_offset=True,
         )
         identity, history = self.id(row), self.history(mean)
-        nothing = torch.zeros_like(identity)
-        lines = line_positions, customers.line_offsets, customers.line_ages
-        order = nothing if self.order is None else self.order(line_vectors, *lines)
         if not self.features:
-            return CustomerParts(identity, nothing, nothing, nothing, history, order)
+            nothing = torch.zeros_like(identity)
+            return CustomerParts(identity, nothing, nothing, nothing, history)
         return CustomerParts(
             identity=identity,
             activity=self.numeric(customers.numeric),
             category=self.category(customers.category),
             price=self.price(customers.price_bucket),
             history=history,
-            order=order,
         )
 
     def line_weights(self, customers: CustomerInputs) -> Tensor:

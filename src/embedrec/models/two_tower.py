@@ -27,7 +27,6 @@ from torch import Tensor, nn
 from embedrec.features import FeatureSchema
 from embedrec.features.patterns import KINDS
 from embedrec.features.schema import CUSTOMER_NUMERIC, PRODUCT_DYNAMIC, REPEAT
-from embedrec.models.attention import OrderEncoder
 from embedrec.models.inputs import CustomerInputs, ProductInputs
 from embedrec.models.recipe import Recipe
 from embedrec.models.towers import CustomerTower, Numeric, ProductTower
@@ -56,12 +55,6 @@ class TwoTowerConfig(BaseModel):
     """Share of purchase lines hidden from the history while training."""
     half_life: float = Field(120.0, gt=0, le=36500)
     """Days after which a purchase counts half in the history."""
-    attention: int = Field(0, ge=0, le=8)
-    """Self-attention blocks that read the order of the last purchases; 0 = none."""
-    events: int = Field(50, ge=1, le=1000)
-    """Purchase lines that they read."""
-    attention_dropout: float = Field(0.3, ge=0, lt=1)
-    """Share of their numbers hidden while training."""
     patterns: int = Field(32, ge=0, le=1024)
     """Length of the vectors of each kind of pattern of what is bought together; 0 = none."""
     features: bool = True
@@ -87,16 +80,7 @@ class TwoTower(nn.Module):
         std, self.scale = (QUIET_STD, QUIET_SCALE) if config.patterns else (STD, 1.0)
         self.products = ProductTower(schema, config.dim, std, config.id_dropout, config.features)
         self.customers = CustomerTower(
-            schema,
-            config.dim,
-            std,
-            config.id_dropout,
-            config.history_dropout,
-            config.half_life,
-            config.features,
-            OrderEncoder(config.dim, config.attention, config.events, config.attention_dropout)
-            if config.attention
-            else None,
+            schema, config.dim, std, config.id_dropout, config.history_dropout, config.half_life, config.features
         )
         self.norm = nn.LayerNorm(config.dim)
         customer, sales = len(CUSTOMER_NUMERIC), len(PRODUCT_DYNAMIC)

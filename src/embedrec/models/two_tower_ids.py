@@ -1,13 +1,13 @@
 """Two towers from ids alone: who the customer is, who bought the product, and what is bought by the same customers.
 
-    score(b, j) = x_b · v_j / |x_b||v_j|  +  weight · basket_b · pattern_j / |basket_b|
+    score(b, j) = n_j^LIFT · x_b · v_j / |x_b||v_j|  +  weight · basket_b · pattern_j / |basket_b|
 
 x and v are learned: every customer's whole basket against products drawn at random (`losses.basket_softmax_loss`), from
-a spectral start. The second term is the spectral solution itself, in more dimensions than are worth learning: the
-normalised customers × products matrix D_u^-½ R D_i^-½ ≈ U S Vᵀ, with the rows of V times deg^`REACH` for products, so
-that popular ones reach further, and a customer's basket as the sum of V / root of deg, which is U S. Both are one dot
-product of concatenated vectors. A customer whom training never saw has no x: the sum of the basket's v / |v| stands
-for it.
+a spectral start. Cosines tell little of how popular a product is, so the number n_j of its buyers lifts it a little.
+The second term is the spectral solution itself, in more dimensions than are worth learning: the normalised
+customers × products matrix D_u^-½ R D_i^-½ ≈ U S Vᵀ, with the rows of V times n_j^REACH for products, and a customer's
+basket as the sum of V / root of n, which is U S. Both are one dot product of concatenated vectors. A customer whom
+training never saw has no x: the sum of the basket's v / |v| stands for it.
 """
 
 from __future__ import annotations
@@ -28,9 +28,10 @@ from embedrec.models.base import Explanation, Scorer
 from embedrec.models.classic.collaborative import faint_popularity
 from embedrec.models.recipe import Recipe
 
-REACH = 0.4
+LIFT, REACH = 0.04, 0.4
 BEHIND = -4.0  # below any score: products that nobody bought in training
 POWER_ITERATIONS = 2
+TINY = 1e-12
 SMALL = 0.01  # of a unit vector: what random numbers add to the start
 
 
@@ -69,7 +70,7 @@ class TwoTowerIds(nn.Module):
     """The network; row 0 of its tables is whoever, and whatever, training never saw."""
 
     patterns: Tensor  # [R + 1, p] what the purchase of a product adds to a customer's pattern
-    reach: Tensor  # [R + 1] times a product's pattern: what customers' patterns are multiplied with
+    lift: Tensor  # [R + 1, 2] what the unit vector, and the pattern, of a product are multiplied with
 
     def __init__(self, config: TwoTowerIdsConfig, schema: FeatureSchema) -> None:
         super().__init__()
@@ -79,7 +80,7 @@ class TwoTowerIds(nn.Module):
         with torch.no_grad():
             self.customers.weight[0] = self.products.weight[0] = 0.0
         self.register_buffer("patterns", torch.zeros(len(schema.products) + 1, config.patterns))
-        self.register_buffer("reach", torch.zeros(len(schema.products) + 1))
+        self.register_buffer("lift", torch.ones(len(schema.products) + 1, 2))
 
     @torch.no_grad()
     def start(self, baskets: Any) -> None:
@@ -97,12 +98,12 @@ class TwoTowerIds(nn.Module):
         for table, side in zip((self.customers, self.products), sides, strict=True):
             table.weight[1:] *= SMALL * self.config.dim**-0.5
             table.weight[1:] += F.normalize(torch.from_numpy(np.ascontiguousarray(side, np.float32)), dim=1)
-        if self.config.patterns:
-            adds = adds[:, : self.config.patterns]
-            self.patterns[1:] = torch.from_numpy(adds)
-            reach = root ** (-1 - 2 * REACH)  # root = deg^-½, so adds · reach = vectors · deg^REACH
-            mean = (np.linalg.norm(adds, axis=1) * reach).mean()
-            self.reach[1:] = torch.from_numpy(reach / max(mean, 1e-12))
+        adds = adds[:, : self.config.patterns]
+        self.patterns[1:] = torch.from_numpy(adds)
+        buyers = root**-2.0
+        of_pattern = buyers ** (REACH + 0.5)  # adds = vectors / root of buyers
+        for column, lift, length in ((0, buyers**LIFT, 1.0), (1, of_pattern, np.linalg.norm(adds, axis=1))):
+            self.lift[1:, column] = torch.from_numpy(lift / max((lift * length).mean(), TINY))
 
     def forward(self, users: Tensor, items: Tensor) -> tuple[Tensor, Tensor]:
         """Return unit vectors of users[B] and items[n]: [B, d] and [n, d]."""
@@ -126,7 +127,9 @@ class TwoTowerIdsScorer(Scorer):
         self.known_ = row > 0
         self.learned_ = F.normalize(network.products.weight, dim=1)[row]
         self.adds_ = network.patterns[row]
-        self.vectors_ = torch.cat([self.learned_, self.adds_ * network.reach[row, None]], dim=1)
+        lift = network.lift[row]
+        self.lifted_ = self.learned_ * lift[:, :1]
+        self.vectors_ = torch.cat([self.lifted_, self.adds_ * lift[:, 1:]], dim=1)
         behind = torch.where(self.known_, 0.0, BEHIND).double()
         self.popularity_ = torch.from_numpy(faint_popularity(snapshot)) + behind
         return super().observe(snapshot)
@@ -142,7 +145,7 @@ class TwoTowerIdsScorer(Scorer):
     @torch.no_grad()
     def score_parts(self, customers: Customers) -> dict[str, Tensor]:
         """Return who the customer is, what they bought, and what sells; each [B, N] float64."""
-        identity = self._identity(customers) @ self.learned_.T
+        identity = self._identity(customers) @ self.lifted_.T
         history = torch.cat([self._stand_in(customers), self._patterns(customers)], dim=1) @ self.vectors_.T
         return {"identity": identity, "history": history, "popularity": self.popularity_.expand_as(identity)}
 
@@ -194,4 +197,4 @@ class TwoTowerIdsScorer(Scorer):
 def _share(vectors: Tensor) -> Tensor:
     """Divide vectors[P, d] by the length of their sum."""
     length: Tensor = torch.linalg.vector_norm(vectors.sum(0))
-    return vectors / length.clamp(min=1e-12)
+    return vectors / length.clamp(min=TINY)

@@ -22,6 +22,7 @@ WORDS = {
     "identity": "fits this customer's own taste",
     "activity": "fits how often and how much they shop",
     "price": "fits their usual price level",
+    "order": "often follows what they bought last",
     "popularity": POPULAR,
     "taste": POPULAR,
     "esteem": "rated highly by other customers",

@@ -11,13 +11,10 @@ from torch import Tensor, nn
 from torch.nn.utils import clip_grad_norm_
 from torch.optim import Optimizer
 
-from embedrec.data.baskets import BasketBatch
-from embedrec.data.batches import Batch
-from embedrec.data.pairs import PairBatch
 from embedrec.errors import TrainingError
 from embedrec.models import Network
 from embedrec.training.config import LossConfig, TrainerConfig
-from embedrec.training.objectives import loss_of
+from embedrec.training.objectives import AnyBatch, loss_of
 from embedrec.training.row_adam import RowAdam
 
 
@@ -30,7 +27,7 @@ class RecommenderModule(pl.LightningModule):
         self.loss_config = loss
         self.trainer_config = trainer
 
-    def training_step(self, batch: Batch | PairBatch | BasketBatch, batch_idx: int) -> Tensor:
+    def training_step(self, batch: AnyBatch, batch_idx: int) -> Tensor:
         """Return the loss of one batch.
 
         Raises:

@@ -11,7 +11,15 @@ from torch import Tensor, nn
 from embedrec.data.baskets import BasketBatch
 from embedrec.data.batches import Batch
 from embedrec.data.pairs import PairBatch
-from embedrec.losses import basket_softmax_loss, bce_loss, bpr_loss, mse_loss, softmax_loss
+from embedrec.data.sequences import SequenceBatch
+from embedrec.losses import (
+    basket_softmax_loss,
+    bce_loss,
+    bpr_loss,
+    mse_loss,
+    sampled_softmax_loss,
+    softmax_loss,
+)
 from embedrec.training.config import (
     BasketSoftmaxConfig,
     BceConfig,
@@ -26,14 +34,18 @@ NEGATIVES_PER_PURCHASE = 4.0
 """How much the products not bought weigh together against one purchase, as in He et al. 2017, section 4.1."""
 
 
+AnyBatch = Batch | PairBatch | BasketBatch | SequenceBatch
+
 BASKET_POWER = 0.5
 """A basket weighs as the root of its size: between every purchase alike (1) and every customer alike (0)."""
 
 
-def loss_of(network: nn.Module, batch: Batch | PairBatch | BasketBatch, config: LossConfig) -> Tensor:
+def loss_of(network: nn.Module, batch: AnyBatch, config: LossConfig) -> Tensor:
     """Score a batch and return its loss, a scalar."""
     if isinstance(batch, BasketBatch):
         return _of_baskets(network, batch, config)
+    if isinstance(batch, SequenceBatch):
+        return _of_sequences(network, batch, config)
     if isinstance(batch, PairBatch):
         return _of_pairs(network, batch, config)
     return _of_customers(network(batch.customers, batch.products, batch.items), batch, config)
@@ -59,6 +71,17 @@ def _of_baskets(network: nn.Module, batch: BasketBatch, config: LossConfig) -> T
     own = batch.own_rows, batch.own_columns
     drawn = F.embedding(batch.drawn, items)
     return basket_softmax_loss(users, drawn, positive, own, weight / weight.sum(), config.temperature, config.push)
+
+
+def _of_sequences(network: nn.Module, batch: SequenceBatch, config: LossConfig) -> Tensor:
+    assert isinstance(config, SoftmaxConfig), config.name
+    order, items = network(batch.products, batch.items, batch.tokens, batch.gaps)
+    users = order[batch.rows, batch.columns]
+    positive = (users * F.embedding(batch.wanted, items)).sum(1)
+    own = batch.own_rows, batch.own_columns
+    return sampled_softmax_loss(
+        users.float(), F.embedding(batch.drawn, items), positive.float(), own, batch.pool, config.temperature
+    )
 
 
 def _of_customers(scores: Tensor, batch: Batch, config: LossConfig) -> Tensor:

@@ -1,0 +1,143 @@
+"""Two towers of which the customer's reads the order of the last purchases.
+
+    score(b, j) = OrderEncoder(last purchases of b) · product_j
+
+Kang and McAuley 2018, "Self-Attentive Sequential Recommendation" (SASRec), trained with softmax cross-entropy over many
+products instead of one negative each, which is worth more than any change of the network: Klenitskiy and Vasilev 2023,
+"Turning Dross Into Gold Loss: is BERT4Rec really better than SASRec?". The product's vector is the same in both towers.
+"""
+
+from __future__ import annotations
+
+import copy
+from typing import Any, ClassVar, Literal, Self
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from pydantic import BaseModel, ConfigDict, Field
+from torch import Tensor, nn
+
+from embedrec.features import Customers, FeatureSchema, Snapshot
+from embedrec.features.history import Ints
+from embedrec.features.patterns import normalised, spectral
+from embedrec.models.attention import OrderEncoder
+from embedrec.models.base import Scorer
+from embedrec.models.classic.collaborative import faint_popularity
+from embedrec.models.inputs import ProductInputs, product_inputs
+from embedrec.models.recipe import Recipe
+from embedrec.models.towers import ProductTower
+from embedrec.models.windows import windows
+
+STD = 0.02  # standard deviation of fresh embeddings
+
+
+class TwoTowerSequenceConfig(BaseModel):
+    """Self-attention over the order of purchases, against product vectors."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+    name: Literal["two_tower_sequence"] = "two_tower_sequence"
+    dim: int = Field(64, ge=2, le=1024, multiple_of=2)
+    """Length of customer and product vectors."""
+    blocks: int = Field(2, ge=1, le=8)
+    """Layers of self-attention."""
+    events: int = Field(50, ge=1, le=1000)
+    """Latest purchase lines that are read."""
+    dropout: float = Field(0.4, ge=0, lt=1)
+    """Share of the numbers in the customer tower hidden while training."""
+    id_dropout: float = Field(0.0, ge=0, lt=1)
+    """Share of product ids shown as "unknown" while training."""
+    features: bool = True
+    """Category, price and rating of products."""
+
+    recipe: ClassVar[Recipe] = Recipe(
+        "sequences",
+        {"name": "softmax"},
+        {
+            "max_epochs": 40,
+            "batch_size": 256,
+            "learning_rate": 0.002,
+            "warmup_steps": 200,
+            "weight_decay": 0.0,
+            "precision": "bfloat16",
+        },
+        losses=("softmax",),
+    )
+
+    def build(self, schema: FeatureSchema) -> TwoTowerSequence:
+        """Make the network for a fitted schema."""
+        return TwoTowerSequence(self, schema)
+
+
+class TwoTowerSequence(nn.Module):
+    """The network; it knows nothing of training."""
+
+    def __init__(self, config: TwoTowerSequenceConfig, schema: FeatureSchema) -> None:
+        super().__init__()
+        self.config = config
+        self.products = ProductTower(schema, config.dim, STD, config.id_dropout, config.features)
+        if config.features:
+            del self.products.sales  # changes with time, and here all times are learned from at once
+        self.order = OrderEncoder(config.dim, config.blocks, config.events, config.dropout)
+
+    @torch.no_grad()
+    def start(self, baskets: Any) -> None:
+        """Begin with products of the same customers side by side: scipy CSR of ones [customers, products]."""
+        balanced, _ = normalised(baskets)
+        vectors, values = spectral(balanced, self.config.dim)
+        side = torch.from_numpy(vectors * np.sqrt(values))
+        self.products.id.weight[1:] += STD * self.config.dim**0.5 * F.normalize(side, dim=1)
+
+    def forward(self, products: ProductInputs, items: Tensor, tokens: Tensor, gaps: Tensor) -> tuple[Tensor, Tensor]:
+        """Return what each token of tokens[B, T], places in items[n], leads to: [B, T, d]; and the items: [n, d]."""
+        vectors = self.products.static(products, items)
+        return self.order(F.embedding(tokens, vectors), gaps), vectors
+
+
+class TwoTowerSequenceScorer(Scorer):
+    """The trained network behind the scoring contract, in float64 rounded to float32."""
+
+    def __init__(self, network: TwoTowerSequence) -> None:
+        self.network = copy.deepcopy(network).to("cpu").double().eval()
+
+    def weights(self) -> dict[str, Tensor]:
+        """Return the network's weights in float32, as they were trained."""
+        return {name: value.float() for name, value in self.network.state_dict().items()}
+
+    @torch.no_grad()
+    def observe(self, snapshot: Snapshot) -> Self:
+        """Compute all product vectors."""
+        inputs = product_inputs(snapshot.products, torch.float64)
+        self.vectors_ = self.network.products.static(inputs, torch.arange(len(inputs.row)))
+        self.popularity_ = torch.from_numpy(faint_popularity(snapshot))
+        return super().observe(snapshot)
+
+    @torch.no_grad()
+    def score(self, users: Customers | Ints, items: Ints | None = None) -> Tensor:
+        """Return scores [B, N] or [B, len(items)], rounded to float32."""
+        customers = users if isinstance(users, Customers) else self.snapshot_.customers(users)
+        scores = (self._order(customers) @ self.vectors_.T + self.popularity_).float()
+        return scores if items is None else scores[:, torch.from_numpy(items)]
+
+    @torch.no_grad()
+    def score_parts(self, customers: Customers) -> dict[str, Tensor]:
+        """Return where the order of purchases leads, and what sells; each [B, N] float64."""
+        order = self._order(customers) @ self.vectors_.T
+        return {"order": order, "popularity": self.popularity_.expand_as(order)}
+
+    likeness = "Appeals to the same customers"
+
+    def similar(self, item: int) -> Tensor:
+        """[N]: cosine of the product vectors."""
+        unit = F.normalize(self.vectors_, dim=1)
+        return torch.mv(unit, unit[item])
+
+    def _order(self, customers: Customers) -> Tensor:
+        """[B, d]: what the last purchases lead to, 0 where there is none."""
+        window = windows(
+            customers.line_items, -customers.line_ages, customers.lines.offsets, self.network.config.events
+        )
+        read = self.network.order(self.vectors_[torch.from_numpy(window.items)], torch.from_numpy(window.gaps))
+        lengths = torch.from_numpy(window.lengths)
+        last: Tensor = read[torch.arange(len(lengths)), (lengths - 1).clamp(min=0)]
+        return last * (lengths > 0)[:, None]
