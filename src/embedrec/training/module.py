@@ -77,7 +77,7 @@ class RecommenderModule(pl.LightningModule):
         config = self.trainer_config
         optimizer: Optimizer
         if self._by_rows:
-            optimizer = RowAdam(self.parameters(), lr=config.learning_rate)
+            optimizer = RowAdam(self.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay)
         else:
             optimizer = torch.optim.AdamW(
                 self.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay, fused=True

@@ -2,7 +2,8 @@
 
 Kingma and Ba 2015, "Adam: A Method for Stochastic Optimization", algorithm 1, each row with a step count of its own. A
 dense Adam would go on pushing every customer by old momentum in all the steps they have no part in, and its cost
-grows with the shop instead of with the batch.
+grows with the shop instead of with the batch. Weights decay where they are updated (Loshchilov and Hutter 2019,
+"Decoupled Weight Decay Regularization", algorithm 2): what is frequent is held back as often as it is pushed.
 """
 
 from __future__ import annotations
@@ -21,9 +22,14 @@ class RowAdam(Optimizer):
     """For tables [R, d] with sparse gradients (`nn.Embedding(…, sparse=True)`)."""
 
     def __init__(
-        self, tables: Iterable[Tensor], lr: float, betas: tuple[float, float] = (0.9, 0.99), eps: float = 1e-8
+        self,
+        tables: Iterable[Tensor],
+        lr: float,
+        weight_decay: float = 0.0,
+        betas: tuple[float, float] = (0.9, 0.99),
+        eps: float = 1e-8,
     ) -> None:
-        super().__init__(tables, {"lr": lr, "betas": betas, "eps": eps})
+        super().__init__(tables, {"lr": lr, "weight_decay": weight_decay, "betas": betas, "eps": eps})
 
     @torch.no_grad()
     def step(self, closure: Callable[[], Any] | None = None) -> Any:
@@ -35,10 +41,20 @@ class RowAdam(Optimizer):
         for group in self.param_groups:
             for table in group["params"]:
                 if table.grad is not None:
-                    self._update(table, table.grad, group["lr"], group["betas"], group["eps"])
+                    self._update(table, table.grad, **group)
         return loss
 
-    def _update(self, table: Tensor, gradient: Tensor, rate: float, betas: tuple[float, float], eps: float) -> None:
+    def _update(
+        self,
+        table: Tensor,
+        gradient: Tensor,
+        *,
+        lr: float,
+        weight_decay: float,
+        betas: tuple[float, float],
+        eps: float,
+        **_: Any,
+    ) -> None:
         (beta1, beta2), gradient = betas, gradient.coalesce()
         state = self.state[table]
         if not state:
@@ -53,4 +69,7 @@ class RowAdam(Optimizer):
             for kept, value in ((steps, count), (means, mean), (squares, square)):
                 kept.index_copy_(0, rows, value)
             spread = square.div_(1 - beta2**count).sqrt_().add_(eps)
-            table.index_add_(0, rows, mean.div_(spread).div_(1 - beta1**count), alpha=-rate)
+            step = mean.div_(spread).div_(1 - beta1**count)
+            if weight_decay:
+                step.add_(table.index_select(0, rows), alpha=weight_decay)
+            table.index_add_(0, rows, step, alpha=-lr)
