@@ -16,6 +16,7 @@ from embedrec.losses import (
     basket_softmax_loss,
     bce_loss,
     bpr_loss,
+    log_mean_exp,
     mse_loss,
     sampled_softmax_loss,
     softmax_loss,
@@ -229,3 +230,22 @@ def test_a_sample_stands_for_its_pool() -> None:
         sums.append(float((loss - 50).exp()))
     whole = float(torch.exp(users @ items.T).sum())
     assert np.mean(sums) == pytest.approx(whole, rel=0.1)
+
+
+@given(st.integers(0, 99), st.lists(st.integers(1, 5), min_size=1, max_size=4), st.sampled_from([0.02, 0.5, 2.0]))
+def test_a_mean_in_which_high_scores_weigh_more(seed: int, lengths: list[int], temperature: float) -> None:
+    scores = random_scores(seed, 1, sum(lengths))[0].requires_grad_()
+    rows = torch.repeat_interleave(torch.arange(len(lengths)), torch.tensor(lengths))
+    found = log_mean_exp(scores, rows, torch.tensor(lengths), temperature)
+    expected = torch.stack(
+        [temperature * (part / temperature).exp().mean().log() for part in torch.split(scores, lengths)]
+    )
+    torch.testing.assert_close(found, expected)
+    ours, theirs = (torch.autograd.grad(value.sum(), scores)[0] for value in (found, expected))
+    torch.testing.assert_close(ours, theirs)
+
+
+def test_a_hot_mean_is_the_plain_one() -> None:
+    scores = torch.tensor([0.3, -0.2, 0.9], dtype=torch.float64)
+    found = log_mean_exp(scores, torch.zeros(3, dtype=torch.int64), torch.tensor([3]), 1e6)
+    torch.testing.assert_close(found, scores.mean()[None], rtol=1e-5, atol=1e-6)

@@ -125,6 +125,26 @@ def basket_softmax_loss(
     return (weight * (push * negative - positive / temperature)).sum()
 
 
+def log_mean_exp(scores: Tensor, rows: Tensor, lengths: Tensor, temperature: float) -> Tensor:
+    """The mean score of each customer's purchases in which high ones weigh more: [B] of scores[P].
+
+        s_b = t · ln( mean over p of exp(s_p / t) )
+
+    In place of the plain mean it makes `basket_softmax_loss` the bilateral softmax loss (BSL) of Wu et al. 2024, "BSL:
+    Understanding and Improving Softmax Loss for Recommendation": purchases that fit a customer badly count for less.
+
+    Args:
+        scores: [P], customer by customer.
+        rows: [P] whose purchase each is.
+        lengths: [B] purchases of each customer, at least one.
+        temperature: t; without bound it gives the plain mean.
+    """
+    scaled = scores / temperature
+    top = scaled.detach().new_full((len(lengths),), -torch.inf).scatter_reduce(0, rows, scaled.detach(), "amax")
+    mass = scaled.new_zeros(len(lengths)).index_add(0, rows, (scaled - top[rows]).exp())
+    return temperature * (top + (mass / lengths).log())
+
+
 def sampled_softmax_loss(
     users: Tensor, items: Tensor, positive: Tensor, own: tuple[Tensor, Tensor], pool: int, temperature: float
 ) -> Tensor:

@@ -115,7 +115,7 @@ def test_every_setting_of_conf_is_known() -> None:
         for path in sorted((CONF / group).glob("*.yaml")):
             values = OmegaConf.to_container(OmegaConf.load(path))
             assert isinstance(values, dict)
-            model = {"model": {"name": "two_tower_ids"}} if values.get("name") == "basket_softmax" else {}
+            model = {"model": {"name": "two_tower_ids"}} if values.get("name") in ("basket_softmax", "bsl") else {}
             config = parse_config(plain(**{**model, group: values}))
             assert field is not None
             section = getattr(config, group)

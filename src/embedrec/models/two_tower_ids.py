@@ -51,14 +51,14 @@ class TwoTowerIdsConfig(BaseModel):
         "baskets",
         {"name": "basket_softmax"},
         {
-            "max_epochs": 15,
+            "max_epochs": 20,
             "batch_size": 512,
             "learning_rate": 0.05,
             "warmup_steps": 0,
             "weight_decay": 0.0,
             "precision": "bfloat16",
         },
-        losses=("basket_softmax",),
+        losses=("basket_softmax", "bsl"),
     )
 
     def build(self, schema: FeatureSchema) -> TwoTowerIds:

@@ -54,7 +54,7 @@ class TwoTowerSequenceConfig(BaseModel):
         "sequences",
         {"name": "softmax"},
         {
-            "max_epochs": 40,
+            "max_epochs": 30,
             "batch_size": 256,
             "learning_rate": 0.002,
             "warmup_steps": 200,

@@ -47,6 +47,20 @@ class BasketSoftmaxConfig(_Loss):
     """Weight of products not bought against those bought."""
 
 
+class BslConfig(_Loss):
+    """The bilateral softmax: purchases of a basket are weighed by a softmax too, which makes light of stray ones."""
+
+    name: Literal["bsl"] = "bsl"
+    temperature: float = Field(0.11, gt=0, le=100)
+    """Divides the scores of products not bought; scores are cosines."""
+    positive_temperature: float = Field(1.0, gt=0, le=100)
+    """Divides the scores of products bought; the greater, the more alike they count."""
+    negatives: Annotated[int, Field(ge=1)] = 4096
+    """Products drawn uniformly for each batch and shared by it."""
+    push: float = Field(1.22, gt=0, le=100)
+    """Weight of products not bought against those bought."""
+
+
 class BprConfig(_Loss):
     """Pairwise ranking: a bought product above others."""
 
@@ -72,7 +86,8 @@ class MseConfig(_Loss):
 
 
 LossConfig = Annotated[
-    SoftmaxConfig | InBatchConfig | BasketSoftmaxConfig | BprConfig | BceConfig | MseConfig, Field(discriminator="name")
+    SoftmaxConfig | InBatchConfig | BasketSoftmaxConfig | BslConfig | BprConfig | BceConfig | MseConfig,
+    Field(discriminator="name"),
 ]
 
 

@@ -16,6 +16,7 @@ from embedrec.losses import (
     basket_softmax_loss,
     bce_loss,
     bpr_loss,
+    log_mean_exp,
     mse_loss,
     sampled_softmax_loss,
     softmax_loss,
@@ -24,6 +25,7 @@ from embedrec.training.config import (
     BasketSoftmaxConfig,
     BceConfig,
     BprConfig,
+    BslConfig,
     InBatchConfig,
     LossConfig,
     MseConfig,
@@ -63,13 +65,17 @@ def _of_pairs(network: nn.Module, batch: PairBatch, config: LossConfig) -> Tenso
 
 
 def _of_baskets(network: nn.Module, batch: BasketBatch, config: LossConfig) -> Tensor:
-    assert isinstance(config, BasketSoftmaxConfig), config.name
+    assert isinstance(config, BasketSoftmaxConfig | BslConfig), config.name
     users, items = network(batch.users, batch.items)
     lengths = batch.offsets.diff(append=batch.offsets.new_tensor([len(batch.bought)]))
-    positive = (users * F.embedding_bag(batch.bought, items, batch.offsets, mode="mean")).sum(1)
+    if isinstance(config, BslConfig):
+        rows = torch.repeat_interleave(torch.arange(batch.size, device=lengths.device), lengths)
+        scores = (F.embedding(rows, users) * F.embedding(batch.bought, items)).sum(1)
+        positive = log_mean_exp(scores, rows, lengths, config.positive_temperature)
+    else:
+        positive = (users * F.embedding_bag(batch.bought, items, batch.offsets, mode="mean")).sum(1)
     weight = lengths**BASKET_POWER
-    own = batch.own_rows, batch.own_columns
-    drawn = F.embedding(batch.drawn, items)
+    own, drawn = (batch.own_rows, batch.own_columns), F.embedding(batch.drawn, items)
     return basket_softmax_loss(users, drawn, positive, own, weight / weight.sum(), config.temperature, config.push)
 
 
@@ -85,7 +91,7 @@ def _of_sequences(network: nn.Module, batch: SequenceBatch, config: LossConfig) 
 
 
 def _of_customers(scores: Tensor, batch: Batch, config: LossConfig) -> Tensor:
-    assert not isinstance(config, BasketSoftmaxConfig), config.name
+    assert not isinstance(config, BasketSoftmaxConfig | BslConfig), config.name
     if isinstance(config, SoftmaxConfig | InBatchConfig):
         return _softmax(scores, batch, config.temperature, config.first_time_weight)
     positive, negative = scores[batch.rows, batch.columns], scores[batch.rows]
