@@ -391,3 +391,21 @@ def test_an_interrupt_is_an_interrupt_and_can_be_resumed(train: Train) -> None:
         signal.signal(signal.SIGINT, handler)
     undisturbed = train("undisturbed", validate=Scripted(RISE_AND_FALL))
     assert same(train(validate=Scripted(RISE_AND_FALL[2:])).weights, undisturbed.weights)
+
+
+# A long training
+
+
+def test_a_long_training_is_validated_ten_times_at_most(train: Train) -> None:
+    """Of 13 epochs every second one and the last; between them nothing can be the best, or use up patience."""
+    longer = TRAINER.model_copy(update={"max_epochs": 13, "patience": 3})
+    validate = Scripted([0.1, 0.5, 0.2, 0.3, 0.1])
+    outcome = train(config=longer, validate=validate)
+    told = {point["epoch"]: point["valid_ndcg"] for point in outcome.result.curve}
+    assert told == {epoch: None if epoch % 2 else validate.values[epoch // 2 - 1] for epoch in range(1, 11)}
+    assert outcome.result.epochs == 4
+    assert same(outcome.weights, validate.seen[1])
+    last = Scripted([0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7])
+    outcome = train("whole", config=longer, validate=last)
+    assert [point["epoch"] for point in outcome.result.curve if point["valid_ndcg"]] == [2, 4, 6, 8, 10, 12, 13]
+    assert outcome.result.epochs == 13

@@ -83,6 +83,8 @@ def fit(
         callbacks.append(RichProgressBar(console_kwargs={"stderr": True}))
     if config.accelerator == "gpu" and not torch.cuda.is_available():
         raise ConfigError("trainer.accelerator=gpu: there is no GPU here; use cpu or auto")
+    # no operation here reads memory that it did not write, which torch would else fill on every allocation
+    torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
     trainer = pl.Trainer(
         max_epochs=config.max_epochs,
         accelerator=config.accelerator,
