@@ -72,7 +72,7 @@ def test_pairs_and_whole_rows_get_the_same_score(config: MfBprConfig | NeuralMfC
     torch.testing.assert_close(network(users[:, None], items[None].expand(3, 3)), rows[:, items])
 
 
-@pytest.mark.parametrize(("config", "bias"), [(PAIRS[0], "bias.weight"), (PAIRS[2], "item_bias")])
+@pytest.mark.parametrize(("config", "bias"), [(PAIRS[0], "bias"), (PAIRS[2], "item_bias")])
 def test_a_customer_nobody_knows_gets_what_all_share(config: MfBprConfig | BiasedMfConfig, bias: str) -> None:
     network = config.build(snapshot_of(SHOP).encoder.schema)
     with torch.no_grad():

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from typing import ClassVar, Literal
 
+import torch
 from pydantic import BaseModel, ConfigDict, Field
-from torch import Tensor
+from torch import Tensor, nn
 
 from embedrec.features import FeatureSchema
 from embedrec.models.pairs import PairNetwork, id_embedding
@@ -40,17 +41,16 @@ class MatrixFactorization(PairNetwork):
 
     def __init__(self, dim: int, schema: FeatureSchema) -> None:
         super().__init__()
-        self.users = id_embedding(len(schema.customers), dim, std=0.1, sparse=True)
-        self.items = id_embedding(len(schema.products), dim, std=0.1, sparse=True)
-        self.bias = id_embedding(len(schema.products), 1, std=0.0, sparse=True)
+        self.users = id_embedding(len(schema.customers), dim, std=0.1)
+        self.items = id_embedding(len(schema.products), dim, std=0.1)
+        self.bias = nn.Parameter(torch.zeros(len(schema.products) + 1))
 
     def forward(self, users: Tensor, items: Tensor) -> Tensor:
         """Return b_i + p_u · q_i for each pair."""
         product: Tensor = (self.users(users) * self.items(items)).sum(-1)
-        bias: Tensor = self.bias(items).squeeze(-1)
-        return product + bias
+        return product + self.bias[items]
 
     def parts(self, users: Tensor) -> dict[str, Tensor]:
         """Return the customer's own taste and what sells to everybody."""
         taste = self.users(users) @ self.items.weight.T
-        return {"identity": taste, "popularity": self.bias.weight[:, 0].expand_as(taste)}
+        return {"identity": taste, "popularity": self.bias.expand_as(taste)}

@@ -19,9 +19,9 @@ from embedrec.models.base import Scorer
 UNKNOWN = 0  # row of whoever, and whatever, training never saw
 
 
-def id_embedding(rows: int, dim: int, std: float, sparse: bool = False) -> nn.Embedding:
+def id_embedding(rows: int, dim: int, std: float) -> nn.Embedding:
     """Make a table of `rows` ids plus row 0, which says nothing: what is unknown is scored by what all share."""
-    table = nn.Embedding(rows + 1, dim, sparse=sparse)
+    table = nn.Embedding(rows + 1, dim)
     nn.init.normal_(table.weight, std=std)
     with torch.no_grad():
         table.weight[UNKNOWN] = 0.0
