@@ -11,6 +11,9 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from embedrec.errors import ConfigError, nearest
 from embedrec.experiment.config import RECIPES, RunConfig, complaint, parse_config
 
+ON_REQUEST = ("two_tower_sequence",)
+"""Models that take minutes where the others take seconds, and are compared where they are named."""
+
 
 class ComparisonConfig(BaseModel):
     """What a comparison adds to the settings of a run."""
@@ -18,7 +21,7 @@ class ComparisonConfig(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     models: tuple[str, ...] | None = None
-    """Names of the models; None compares every one that suits the data."""
+    """Names of the models; None compares every one that suits the data, but for those of `ON_REQUEST`."""
     seeds: int = Field(1, ge=1, le=100, strict=True)
     """How often each learned model is trained: with seed, seed + 1, …"""
     windows: int = Field(1, ge=1, le=50, strict=True)
@@ -40,7 +43,8 @@ class ComparisonConfig(BaseModel):
     @property
     def chosen(self) -> tuple[str, ...]:
         """Names of the models to compare, each once."""
-        return tuple(dict.fromkeys(self.settings if self.models is None else self.models))
+        usual = [name for name in self.settings if name not in ON_REQUEST]
+        return tuple(dict.fromkeys(usual if self.models is None else self.models))
 
 
 @dataclass(frozen=True)
