@@ -200,6 +200,7 @@ def test_a_basket_of_all_that_was_drawn_pushes_nothing_down() -> None:
     users, items = torch.ones(1, 2, requires_grad=True), torch.ones(3, 2, requires_grad=True)
     own = torch.zeros(3, dtype=torch.int64), torch.arange(3)
     loss = basket_softmax_loss(users, items, torch.tensor([0.5]), own, torch.ones(1), 1.0, 1.0)
+    assert loss.item() == pytest.approx(-0.5)  # what it is pulled up by stays
     assert all(not gradient.any() for gradient in torch.autograd.grad(loss, (users, items)))
 
 

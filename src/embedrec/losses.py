@@ -122,6 +122,7 @@ def basket_softmax_loss(
         A scalar.
     """
     negative: Tensor = _LogSumExp.apply(users, items, *own, temperature)  # type: ignore[no-untyped-call]
+    negative = torch.where(negative > LOWEST, negative, 0.0)  # nothing was drawn that a customer does not own
     return (weight * (push * negative - positive / temperature)).sum()
 
 

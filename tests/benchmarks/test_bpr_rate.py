@@ -58,7 +58,8 @@ def test_rate(tmp_path: Path) -> None:
     def theirs() -> float:
         script = str(Path(__file__).with_name("recbole_bpr.py"))
         words = [str(PEER), script, str(tmp_path / "pairs.npz"), str(tmp_path), str(BATCH), str(EPOCHS)]
-        told = json.loads(subprocess.run(words, capture_output=True, text=True, check=True).stdout.splitlines()[-1])
+        done = subprocess.run(words, capture_output=True, text=True, check=True, cwd=tmp_path)  # it writes logs there
+        told = json.loads(done.stdout.splitlines()[-1])
         assert told["pairs"] == len(batches)
         return float(told["seconds"])
 

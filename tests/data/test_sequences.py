@@ -7,7 +7,8 @@ import torch
 
 from embedrec.data.sequences import SequenceBatch, SequenceBatches, Sequences
 from embedrec.features import FeatureEncoder, Snapshot
-from shops import at_day, before, history_of, small_shop
+from embedrec.tables.model import CUSTOMER_COLUMNS, PRODUCT_COLUMNS
+from shops import at_day, before, frame, history_of, lines, small_shop, tables_of
 
 NOW, EVENTS = at_day(200), 8
 SHOP = small_shop(5)
@@ -49,6 +50,18 @@ def test_every_purchase_is_predicted_from_those_before_it() -> None:
         items = history.items[(history.users == user) & (history.times < NOW)][-EVENTS - 1 :].tolist()
         truth += [(items[:place], items[place]) for place in range(1, len(items))]
     assert told(batches()) == sorted(truth)
+
+
+def test_purchases_of_one_moment_have_no_order() -> None:
+    """Were a basket read by product id, "the next id is greater" would be the first thing to learn."""
+    basket = tables_of(
+        frame(CUSTOMER_COLUMNS, {}),
+        frame(PRODUCT_COLUMNS, {}),
+        lines(*((f"c{n}", f"p{item}", 5) for n in range(6) for item in range(4))),
+    )
+    snapshot = snapshot_of(history_of(basket))
+    first = {before[0] for epoch in range(6) for before, _ in told(batches(snapshot, epoch=epoch, negatives=2))}
+    assert first == {0, 1, 2, 3}
 
 
 def test_products_are_drawn_among_those_sold_and_the_wanted_one_is_marked() -> None:

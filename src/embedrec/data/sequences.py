@@ -49,17 +49,22 @@ class Sequences:
     def __init__(self, snapshot: Snapshot, events: int) -> None:
         history = snapshot.history
         buyers = history.buyers(NEVER, snapshot.as_of)
-        lengths = np.diff(history.lines(buyers, NEVER + 1, snapshot.as_of).offsets)
+        lengths = np.diff(history.lines(buyers, NEVER, snapshot.as_of).offsets)
         self.snapshot, self.events = snapshot, events
         self.users, self.lengths = buyers[lengths > 1], np.minimum(lengths[lengths > 1], events + 1)
         self.products = product_inputs(snapshot.products)
         self.sold = np.flatnonzero(snapshot.products.row > 0)
 
-    def windows(self, users: Ints) -> Windows:
-        """Return the last events of users[B], the one to predict last included."""
+    def windows(self, users: Ints, rng: np.random.Generator) -> Windows:
+        """Return the last events of users[B], the one to predict last included; those of one moment in random order.
+
+        A basket would else be a sequence of ascending product ids, which a model can learn.
+        """
         history = self.snapshot.history
-        lines = history.lines(users, NEVER + 1, self.snapshot.as_of)
-        return windows(history.items[lines.values], history.times[lines.values] / DAY, lines.offsets, self.events + 1)
+        lines = history.lines(users, NEVER, self.snapshot.as_of)
+        times = history.times[lines.values]
+        order = np.lexsort((rng.random(len(times)), times, lines.rows))
+        return windows(history.items[lines.values[order]], times[order] / DAY, lines.offsets, self.events + 1)
 
 
 class SequenceBatches:
@@ -85,13 +90,13 @@ class SequenceBatches:
         for place, chunk in enumerate(rng.permutation(len(chunks))[: len(self)]):
             if place >= self._start:
                 users = np.sort(self._sequences.users[chunks[chunk]])
-                yield self._batch(users, np.random.default_rng([*self._stream, place]))
+                yield self._batch(users, place)
 
-    def _batch(self, users: Ints, rng: np.random.Generator) -> SequenceBatch:
+    def _batch(self, users: Ints, place_in_epoch: int) -> SequenceBatch:
         sequences = self._sequences
-        window = sequences.windows(users)
+        rng, of_ties = (np.random.default_rng([*self._stream, place_in_epoch, *more]) for more in ((), (1,)))
+        window = sequences.windows(users, of_ties)
         rows, columns = np.nonzero(window.filled[:, 1:])
-        wanted = window.items[:, 1:][rows, columns]
         drawn = rng.choice(sequences.sold, self._negatives, replace=False, shuffle=False)
         items, place = np.unique(np.concatenate([drawn, window.items.ravel()]), return_inverse=True)
         of_drawn = np.full(len(items), -1)
@@ -99,7 +104,6 @@ class SequenceBatches:
         tokens = place[len(drawn) :].reshape(window.items.shape)
         target = tokens[:, 1:][rows, columns]
         own = of_drawn[target] >= 0
-        assert len(wanted) == len(target)
         return SequenceBatch(
             sequences.products,
             torch.from_numpy(items),

@@ -158,10 +158,10 @@ class Runner:
         if config.model.recipe.examples == "baskets":  # type: ignore[union-attr]  # learned models have a recipe
             return BasketData(Pairs.bought(moment), size, getattr(loss, "negatives", 0), seed)
         if isinstance(config.model, TwoTowerSequenceConfig):
-            if self.shop.tables.time == "none":
+            if self.shop.tables.time == "none" or self.shop.split.protocol == "random":
                 raise NotApplicableError(
-                    "model=two_tower_sequence learns from the order of purchases, and these carry neither dates nor an "
-                    "order: choose another model, or name the order with data.columns.order=HEADER"
+                    "model=two_tower_sequence learns from the order of purchases, and here they have none (no dates, "
+                    "and no data.columns.order, or split.protocol=random): choose another model or protocol"
                 )
             sequences, drawn = Sequences(moment, config.model.events), getattr(loss, "negatives", "all")
             return SequenceData(sequences, size, len(sequences.sold) if drawn == "all" else int(drawn), seed)

@@ -12,6 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+HEADS = 2  # of each layer; they divide the dimensions
 GAP = 1.0 / 3.0  # brings the log of a gap in days to about the size of the other numbers
 
 
@@ -51,7 +52,7 @@ class OrderEncoder(nn.Module):
         self.gap = nn.Linear(1, dim)
         nn.init.normal_(self.place.weight, std=0.02)
         nn.init.zeros_(self.gap.weight)
-        self.blocks = nn.ModuleList(Block(dim, 2 - dim % 2, dropout) for _ in range(blocks))
+        self.blocks = nn.ModuleList(Block(dim, HEADS, dropout) for _ in range(blocks))
         self.dropout = nn.Dropout(dropout)
         self.leave = nn.LayerNorm(dim)
 

@@ -91,7 +91,7 @@ class BiasedMatrixFactorization(PairNetwork):
             self.category[0] = 0
         kinds = (users, USER_PRIOR), (items, ITEM_PRIOR), (self.category.numpy()[items], CATEGORY_PRIOR)
         for table, bias in zip(self._biases(), ridge(values - values.mean(), kinds), strict=True):
-            table[1 : len(bias)] = torch.from_numpy(bias[1:])  # row 0, the unknown, has none
+            table[: len(bias)] = torch.from_numpy(bias)  # only categories are met in row 0: products without any
 
     def forward(self, users: Tensor, items: Tensor) -> Tensor:
         """Return the rating of each pair."""

@@ -1,9 +1,10 @@
 """Two towers from ids alone: who the customer is, who bought the product, and what is bought by the same customers.
 
-    score(b, j) = n_j^LIFT · x_b · v_j / |x_b||v_j|  +  weight · basket_b · pattern_j / |basket_b|
+    score(b, j) = lift_j · x_b · v_j / |x_b||v_j|  +  weight · basket_b · pattern_j / |basket_b|
 
 x and v are learned: every customer's whole basket against products drawn at random (`losses.basket_softmax_loss`), from
-a spectral start. Cosines tell little of how popular a product is, so the number n_j of its buyers lifts it a little.
+a spectral start. Cosines tell little of how popular a product is, so the number n_j of its buyers lifts it a little:
+lift_j is n_j^LIFT over its mean, and patterns likewise have length 1 on average.
 The second term is the spectral solution itself, in more dimensions than are worth learning: the normalised
 customers × products matrix D_u^-½ R D_i^-½ ≈ U S Vᵀ, with the rows of V times n_j^REACH for products, and a customer's
 basket as the sum of V / root of n, which is U S. Both are one dot product of concatenated vectors. A customer whom
@@ -29,7 +30,7 @@ from embedrec.models.classic.collaborative import faint_popularity
 from embedrec.models.recipe import Recipe
 
 LIFT, REACH = 0.04, 0.4
-BEHIND = -4.0  # below any score: products that nobody bought in training
+UNSOLD = 1e6  # times faint: the order of recent popularity among products that nobody bought in training
 POWER_ITERATIONS = 2
 TINY = 1e-12
 SMALL = 0.01  # of a unit vector: what random numbers add to the start
@@ -103,7 +104,8 @@ class TwoTowerIds(nn.Module):
         buyers = root**-2.0
         of_pattern = buyers ** (REACH + 0.5)  # adds = vectors / root of buyers
         for column, lift, length in ((0, buyers**LIFT, 1.0), (1, of_pattern, np.linalg.norm(adds, axis=1))):
-            self.lift[1:, column] = torch.from_numpy(lift / max((lift * length).mean(), TINY))
+            mean = (lift * length).mean()
+            self.lift[1:, column] = torch.from_numpy(lift / mean if mean > 0 else np.ones(len(lift)))
 
     def forward(self, users: Tensor, items: Tensor) -> tuple[Tensor, Tensor]:
         """Return unit vectors of users[B] and items[n]: [B, d] and [n, d]."""
@@ -130,8 +132,13 @@ class TwoTowerIdsScorer(Scorer):
         lift = network.lift[row]
         self.lifted_ = self.learned_ * lift[:, :1]
         self.vectors_ = torch.cat([self.lifted_, self.adds_ * lift[:, 1:]], dim=1)
-        behind = torch.where(self.known_, 0.0, BEHIND).double()
-        self.popularity_ = torch.from_numpy(faint_popularity(snapshot)) + behind
+        faint = torch.from_numpy(faint_popularity(snapshot))
+        reach = (
+            self.lifted_.norm(dim=1).max()
+            + network.config.pattern_weight * (self.adds_ * lift[:, 1:]).norm(dim=1).max()
+        )
+        # no score of a product known to training is below minus its reach
+        self.popularity_ = torch.where(self.known_, faint, UNSOLD * faint - reach - 1)
         return super().observe(snapshot)
 
     @torch.no_grad()

@@ -78,6 +78,8 @@ class TwoTowerSequence(nn.Module):
         self.products = ProductTower(schema, config.dim, STD, config.id_dropout, config.features)
         if config.features:
             del self.products.sales  # changes with time, and here all times are learned from at once
+        with torch.no_grad():
+            self.products.id.weight[0] = 0.0  # without id_dropout it is not learned, and says nothing
         self.order = OrderEncoder(config.dim, config.blocks, config.events, config.dropout)
 
     @torch.no_grad()

@@ -23,7 +23,7 @@ from embedrec.errors import StorageError, TrainingError
 
 LAST, BEST = "last.ckpt", "best.ckpt"
 INTERVAL = 60.0
-"""Seconds of training that a kill may cost within an epoch."""
+"""Seconds of training that a kill may cost within an epoch, where writing is quick."""
 SHARE = 0.02
 """Part of the time that writing `last.ckpt` may take: it waits that long after a write that was slow."""
 

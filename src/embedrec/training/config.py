@@ -39,11 +39,11 @@ class BasketSoftmaxConfig(_Loss):
     """Softmax over whole baskets, each against products drawn for all customers of the batch (models of baskets)."""
 
     name: Literal["basket_softmax"] = "basket_softmax"
-    temperature: float = Field(0.11, gt=0, le=100)
+    temperature: float = Field(0.11, ge=1e-3, le=100)
     """Divides the scores, which are cosines."""
     negatives: Annotated[int, Field(ge=1)] = 4096
     """Products drawn uniformly for each batch and shared by it."""
-    push: float = Field(1.22, gt=0, le=100)
+    push: float = Field(1.22, ge=1e-3, le=100)
     """Weight of products not bought against those bought."""
 
 
@@ -51,13 +51,13 @@ class BslConfig(_Loss):
     """The bilateral softmax: purchases of a basket are weighed by a softmax too, which makes light of stray ones."""
 
     name: Literal["bsl"] = "bsl"
-    temperature: float = Field(0.11, gt=0, le=100)
+    temperature: float = Field(0.11, ge=1e-3, le=100)
     """Divides the scores of products not bought; scores are cosines."""
-    positive_temperature: float = Field(1.0, gt=0, le=100)
+    positive_temperature: float = Field(1.0, ge=1e-3, le=100)
     """Divides the scores of products bought; the greater, the more alike they count."""
     negatives: Annotated[int, Field(ge=1)] = 4096
     """Products drawn uniformly for each batch and shared by it."""
-    push: float = Field(1.22, gt=0, le=100)
+    push: float = Field(1.22, ge=1e-3, le=100)
     """Weight of products not bought against those bought."""
 
 
@@ -103,11 +103,11 @@ class TrainerConfig(BaseModel):
     """Per step: customers, or pairs for models that learn from pairs."""
     learning_rate: float = Field(1e-2, gt=0, le=10)
     weight_decay: float = Field(0.05, ge=0, le=10)
-    """Of AdamW, per unit of learning rate."""
+    """Of AdamW, per unit of learning rate; where tables are updated by rows, of the rows that a step touches."""
     warmup_steps: int = Field(50, ge=0)
     """Steps over which the learning rate rises from zero."""
     gradient_clip: float = Field(5.0, gt=0)
-    """Largest norm of a gradient."""
+    """Largest norm of a gradient; of tables updated by rows none is clipped."""
     cuts: int = Field(30, ge=1, le=1000)
     """Past dates from which to learn, two fifths of a test window apart, latest first; not used by models of pairs."""
     precision: Literal["float32", "bfloat16"] = "float32"

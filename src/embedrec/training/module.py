@@ -19,7 +19,7 @@ from embedrec.training.row_adam import RowAdam
 
 
 class RecommenderModule(pl.LightningModule):
-    """One network, one loss, AdamW with warm-up and cosine decay."""
+    """One network, one loss, AdamW or Adam by rows, with warm-up and cosine decay."""
 
     def __init__(self, network: Network, loss: LossConfig, trainer: TrainerConfig) -> None:
         super().__init__()
@@ -73,7 +73,7 @@ class RecommenderModule(pl.LightningModule):
         )
 
     def configure_optimizers(self) -> Any:
-        """AdamW; the learning rate rises over the warm-up, then falls as a cosine to zero at `max_epochs`."""
+        """AdamW, or Adam by rows; the rate rises over the warm-up, then falls as a cosine to zero at `max_epochs`."""
         config = self.trainer_config
         optimizer: Optimizer
         if self._by_rows:
