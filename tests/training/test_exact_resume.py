@@ -10,12 +10,13 @@ import pytest
 import torch
 
 from embedrec.data.cuts import training_cuts
-from embedrec.data.datamodule import CutData, PairData, TrainingData
+from embedrec.data.datamodule import BasketData, CutData, PairData, SequenceData, TrainingData
 from embedrec.data.pairs import Pairs
+from embedrec.data.sequences import Sequences
 from embedrec.features import DAY, FeatureEncoder
-from embedrec.models import Network, NeuralMfConfig, TwoTowerConfig
+from embedrec.models import Network, NeuralMfConfig, TwoTowerConfig, TwoTowerIdsConfig, TwoTowerSequenceConfig
 from embedrec.training import Fit, SoftmaxConfig, TrainerConfig, fit
-from embedrec.training.config import BceConfig, LossConfig
+from embedrec.training.config import BasketSoftmaxConfig, BceConfig, LossConfig
 from shops import history_of, small_shop
 from stops import Killed, stopping
 
@@ -24,7 +25,7 @@ FIGURES = {3: [0.1, 0.5, 0.3], 2: [0.5, 0.3], 1: [0.3]}  # by epochs left
 Make = Callable[[], tuple[Network, TrainingData, LossConfig]]
 
 
-@pytest.fixture(scope="module", params=["cuts", "pairs"])
+@pytest.fixture(scope="module", params=["cuts", "pairs", "baskets", "sequences"])
 def make(request: pytest.FixtureRequest) -> Make:
     """Return a function that makes a fresh network and its data."""
     encoder = FeatureEncoder.fit(*history_of(small_shop(2)), history_of(small_shop(2))[0].end)
@@ -41,7 +42,18 @@ def make(request: pytest.FixtureRequest) -> Make:
         network = NeuralMfConfig(dim=4).build(encoder.schema)
         return network, PairData(Pairs.bought(encoder.at(history.end)), 64, 2, 0), BceConfig(negatives=2)
 
-    return cuts if request.param == "cuts" else pairs
+    def baskets() -> tuple[Network, TrainingData, LossConfig]:
+        torch.manual_seed(0)
+        network = TwoTowerIdsConfig(dim=4, patterns=0).build(encoder.schema)
+        return network, BasketData(Pairs.bought(encoder.at(history.end)), 7, 6, 0), BasketSoftmaxConfig()
+
+    def sequences() -> tuple[Network, TrainingData, LossConfig]:
+        torch.manual_seed(0)
+        network = TwoTowerSequenceConfig(dim=4, events=9).build(encoder.schema)
+        return network, SequenceData(Sequences(encoder.at(history.end), 9), 7, 6, 0), SoftmaxConfig()
+
+    made: Make = {"cuts": cuts, "pairs": pairs, "baskets": baskets, "sequences": sequences}[request.param]
+    return made
 
 
 class Trained:
