@@ -37,7 +37,7 @@ def metrics_of(values: dict[str, float | None]) -> dict[str, Any]:
     return {"data": {"test": {"from": "2024-11-20T09:00:00"}}, "models": models}
 
 
-FULL = metrics_of({name: 0.03 * place for place, name in enumerate(MODELS)})
+FULL = metrics_of({name: 0.36 * place / (len(MODELS) - 1) for place, name in enumerate(MODELS)})
 FULL["models"]["lightgcn"] = {"error": "12 GB asked for"}
 FULL["left_out"] = {"transformer": "no dates"}
 FULL["models"]["biased_mf"]["ratings"] = {name: entry(0.862, 5123) for name in ("rmse", "mse", "mae")}
@@ -54,7 +54,7 @@ def printed(metrics: dict[str, Any], capsys: pytest.CaptureFixture[str], monkeyp
     return capsys.readouterr().out.splitlines()
 
 
-def test_thirteen_models_fit_eighty_columns_whole(
+def test_all_models_fit_eighty_columns_whole(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     small = metrics_of({name: 0.001 * place for place, name in enumerate(MODELS)})
