@@ -87,23 +87,15 @@ class PairData(TrainingData):
     def __len__(self) -> int:
         return len(self.pairs)
 
-    def epoch(self, number: int, start: int = 0) -> PairBatches:
+    def epoch(self, number: int, start: int = 0) -> Iterable[Any]:
         """Return the batches of an epoch."""
         return PairBatches(self.pairs, self.batch_size, self.negatives, self.seed, number, start)
 
 
-class BasketData(TrainingData):
-    """Customers with all they bought."""
+class BasketData(PairData):
+    """The same pairs, in whole baskets: customers with all they bought."""
 
-    def __init__(self, pairs: Pairs, batch_size: int, negatives: int, seed: int) -> None:
-        super().__init__(batch_size, seed)
-        self.pairs = pairs
-        self.negatives = negatives
-
-    def __len__(self) -> int:
-        return len(self.pairs)
-
-    def epoch(self, number: int, start: int = 0) -> BasketBatches:
+    def epoch(self, number: int, start: int = 0) -> Iterable[Any]:
         """Return the batches of an epoch."""
         return BasketBatches(self.pairs, self.batch_size, self.negatives, self.seed, number, start)
 

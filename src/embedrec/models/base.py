@@ -6,12 +6,13 @@ between models.
 
 from __future__ import annotations
 
+import copy
 from abc import ABC, abstractmethod
 from typing import NamedTuple, Self
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from embedrec.features import Customers, Snapshot
 from embedrec.features.history import NEVER, Ints
@@ -91,3 +92,16 @@ class Scorer(ABC):
         buyers = history.distinct_customers(NEVER + 1, until)
         cosine = together / np.sqrt(np.maximum(buyers, 1) * max(len(fans), 1))
         return torch.from_numpy(np.where(together > 0, cosine, -np.inf))
+
+
+class NetworkScorer(Scorer):
+    """A trained network behind the scoring contract, in float64; later training does not reach its copy."""
+
+    network: nn.Module
+
+    def __init__(self, network: nn.Module) -> None:
+        self.network = copy.deepcopy(network).to("cpu").double().eval()
+
+    def weights(self) -> dict[str, Tensor]:
+        """Return the network's weights in float32, as they were trained."""
+        return {name: value.float() for name, value in self.network.state_dict().items()}

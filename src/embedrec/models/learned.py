@@ -6,7 +6,6 @@ same list to the last place, which float32 matrix products of different shapes d
 
 from __future__ import annotations
 
-import copy
 from typing import Self
 
 import torch
@@ -14,7 +13,7 @@ from torch import Tensor
 
 from embedrec.features import Customers, Snapshot
 from embedrec.features.history import NEVER, Ints
-from embedrec.models.base import Explanation, Scorer
+from embedrec.models.base import Explanation, NetworkScorer
 from embedrec.models.inputs import CustomerInputs, customer_inputs, product_inputs
 from embedrec.models.towers import CustomerParts
 from embedrec.models.two_tower import INTERESTS, TwoTower
@@ -22,15 +21,10 @@ from embedrec.models.two_tower import INTERESTS, TwoTower
 AVERAGED = 1000  # customers; enough to know the average one
 
 
-class TwoTowerScorer(Scorer):
+class TwoTowerScorer(NetworkScorer):
     """Product vectors are computed once per `observe`; a customer then costs one matrix-vector product."""
 
-    def __init__(self, network: TwoTower) -> None:
-        self.network = copy.deepcopy(network).to("cpu").double().eval()
-
-    def weights(self) -> dict[str, Tensor]:
-        """Return the network's weights in float32, as they were trained."""
-        return {name: value.float() for name, value in self.network.state_dict().items()}
+    network: TwoTower
 
     @torch.no_grad()
     def observe(self, snapshot: Snapshot) -> Self:

@@ -5,7 +5,6 @@ Legend: P pairs, B customers, R product rows (row 0 is the product that training
 
 from __future__ import annotations
 
-import copy
 from abc import ABC, abstractmethod
 
 import numpy as np
@@ -14,7 +13,7 @@ from torch import Tensor, nn
 
 from embedrec.features import Customers, Products
 from embedrec.features.history import Floats, Ints
-from embedrec.models.base import Scorer
+from embedrec.models.base import NetworkScorer
 
 UNKNOWN = 0  # row of whoever, and whatever, training never saw
 
@@ -47,15 +46,10 @@ class PairNetwork(nn.Module, ABC):
         """See the training pairs users[P], items[P] and their values[P] before the first step; most need none."""
 
 
-class PairScorer(Scorer):
+class PairScorer(NetworkScorer):
     """A trained `PairNetwork` behind the scoring contract, in float64 rounded to float32."""
 
-    def __init__(self, network: PairNetwork) -> None:
-        self.network = copy.deepcopy(network).to("cpu").double().eval()
-
-    def weights(self) -> dict[str, Tensor]:
-        """Return the network's weights in float32, as they were trained."""
-        return {name: value.float() for name, value in self.network.state_dict().items()}
+    network: PairNetwork
 
     @torch.no_grad()
     def score_parts(self, customers: Customers) -> dict[str, Tensor]:

@@ -13,7 +13,6 @@ training never saw has no x: the sum of the basket's v / |v| stands for it.
 
 from __future__ import annotations
 
-import copy
 from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
@@ -25,7 +24,7 @@ from torch import Tensor, nn
 from embedrec.features import Customers, FeatureSchema, Snapshot
 from embedrec.features.history import Ints
 from embedrec.features.patterns import normalised, spectral
-from embedrec.models.base import Explanation, Scorer
+from embedrec.models.base import Explanation, NetworkScorer
 from embedrec.models.classic.collaborative import faint_popularity
 from embedrec.models.recipe import Recipe
 
@@ -112,15 +111,10 @@ class TwoTowerIds(nn.Module):
         return F.normalize(self.customers(users), dim=1), F.normalize(self.products(items), dim=1)
 
 
-class TwoTowerIdsScorer(Scorer):
+class TwoTowerIdsScorer(NetworkScorer):
     """The trained network behind the scoring contract, in float64 rounded to float32."""
 
-    def __init__(self, network: TwoTowerIds) -> None:
-        self.network = copy.deepcopy(network).to("cpu").double().eval()
-
-    def weights(self) -> dict[str, Tensor]:
-        """Return the network's weights in float32, as they were trained."""
-        return {name: value.float() for name, value in self.network.state_dict().items()}
+    network: TwoTowerIds
 
     @torch.no_grad()
     def observe(self, snapshot: Snapshot) -> Self:
@@ -131,12 +125,10 @@ class TwoTowerIdsScorer(Scorer):
         self.adds_ = network.patterns[row]
         lift = network.lift[row]
         self.lifted_ = self.learned_ * lift[:, :1]
-        self.vectors_ = torch.cat([self.lifted_, self.adds_ * lift[:, 1:]], dim=1)
+        patterns = self.adds_ * lift[:, 1:]
+        self.vectors_ = torch.cat([self.lifted_, patterns], dim=1)
         faint = torch.from_numpy(faint_popularity(snapshot))
-        reach = (
-            self.lifted_.norm(dim=1).max()
-            + network.config.pattern_weight * (self.adds_ * lift[:, 1:]).norm(dim=1).max()
-        )
+        reach = self.lifted_.norm(dim=1).max() + network.config.pattern_weight * patterns.norm(dim=1).max()
         # no score of a product known to training is below minus its reach
         self.popularity_ = torch.where(self.known_, faint, UNSOLD * faint - reach - 1)
         return super().observe(snapshot)

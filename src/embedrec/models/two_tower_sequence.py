@@ -9,7 +9,6 @@ products instead of one negative each, which is worth more than any change of th
 
 from __future__ import annotations
 
-import copy
 from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
@@ -22,7 +21,7 @@ from embedrec.features import Customers, FeatureSchema, Snapshot
 from embedrec.features.history import Ints
 from embedrec.features.patterns import normalised, spectral
 from embedrec.models.attention import OrderEncoder
-from embedrec.models.base import Scorer
+from embedrec.models.base import NetworkScorer
 from embedrec.models.classic.collaborative import faint_popularity
 from embedrec.models.inputs import ProductInputs, product_inputs
 from embedrec.models.recipe import Recipe
@@ -96,15 +95,10 @@ class TwoTowerSequence(nn.Module):
         return self.order(F.embedding(tokens, vectors), gaps), vectors
 
 
-class TwoTowerSequenceScorer(Scorer):
+class TwoTowerSequenceScorer(NetworkScorer):
     """The trained network behind the scoring contract, in float64 rounded to float32."""
 
-    def __init__(self, network: TwoTowerSequence) -> None:
-        self.network = copy.deepcopy(network).to("cpu").double().eval()
-
-    def weights(self) -> dict[str, Tensor]:
-        """Return the network's weights in float32, as they were trained."""
-        return {name: value.float() for name, value in self.network.state_dict().items()}
+    network: TwoTowerSequence
 
     @torch.no_grad()
     def observe(self, snapshot: Snapshot) -> Self:

@@ -91,7 +91,7 @@ class LastCheckpoint(Checkpoint):
 
     def _write(self, trainer: pl.Trainer) -> None:
         start = time.monotonic()
-        trainer.save_checkpoint(self._path, weights_only=False)
+        trainer.save_checkpoint(self._path)
         self._written = time.monotonic()
         self._took = self._written - start
 
