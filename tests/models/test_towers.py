@@ -75,10 +75,10 @@ def lines_of(*ages: list[float]) -> CustomerInputs:
     blank = torch.zeros(len(ages), dtype=torch.int64)
     offsets = torch.tensor([0, *np.cumsum([len(row) for row in ages])])
     flat = torch.tensor([age for row in ages for age in row])
-    none = torch.empty(0, dtype=torch.int64)
-    return CustomerInputs(
-        blank, blank, blank, torch.empty(0, 0), offsets, torch.zeros(len(flat)).long(), flat, none, none, torch.empty(0)
-    )
+    none, nothing = torch.empty(0, dtype=torch.int64), torch.empty(0)
+    lines = offsets, torch.zeros(len(flat)).long(), flat
+    bought, seen = (none, none, nothing, nothing), (none, none, nothing)
+    return CustomerInputs(blank, blank, blank, torch.empty(0, 0), *lines, *bought, *seen)
 
 
 def test_a_purchase_counts_half_after_its_half_life(network: TwoTower) -> None:

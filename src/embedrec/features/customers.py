@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from embedrec.features.history import DAY, Bools, Floats, History, Ints, Ragged
+from embedrec.features.looks import looks_at
 from embedrec.features.products import Products
 from embedrec.features.schema import CLIP, REPEAT_HALF_LIVES
 
@@ -20,7 +21,10 @@ YEAR = 365.25  # days
 
 @dataclass(frozen=True)
 class Customers:
-    """B customers as of one date. L purchase lines and P distinct bought products, customer by customer."""
+    """B customers as of one date, with their L purchase lines, customer by customer.
+
+    Of the products that a customer dealt with, P were bought and Q only looked at or put into a cart.
+    """
 
     as_of: int  # seconds
     users: Ints  # [B] numbers in the History
@@ -33,6 +37,9 @@ class Customers:
     line_ages: Floats  # [L] days before as_of
     bought: Ragged  # their P distinct items, ascending within a customer
     repeat: Floats  # [P, R] features of (customer, bought product); columns as in REPEAT
+    looks_at_bought: Floats  # [P, V] and of the looks at it, NaN = missing; columns as in LOOKS
+    seen: Ragged  # their Q distinct items looked at and not bought, ascending within a customer
+    looks: Floats  # [Q, V] features of (customer, seen product), NaN = missing; columns as in LOOKS
 
     @property
     def size(self) -> int:
@@ -67,6 +74,7 @@ def describe_customers(
     level = _mean_by_row(log_price[items], rows_of_lines, size)
     bucket = np.where(np.isnan(level), 0, 1 + np.searchsorted(price_edges, level, side="right"))
     bought, repeat = _repeat(history, lines, as_of, size, products)
+    looks_at_bought, seen, looks = looks_at(history, users, as_of, bought)
     return Customers(
         as_of=as_of,
         users=users,
@@ -79,6 +87,9 @@ def describe_customers(
         line_ages=(as_of - history.times[lines.values]) / DAY,
         bought=bought,
         repeat=repeat,
+        looks_at_bought=looks_at_bought,
+        seen=seen,
+        looks=looks,
     )
 
 

@@ -16,6 +16,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from embedrec.columns import (
+    CART,
     CATEGORY,
     CUSTOMER,
     CUSTOMER_RATING,
@@ -67,8 +68,10 @@ class History:
     prices: Floats  # [E] currency per piece, NaN where the line has none
     stars: Floats  # [E] the customer's own rating, NaN where there is none; an outcome, known only after the purchase
     activity_users: Ints  # [A] dated views and carts
+    activity_items: Ints  # [A] -1 where the row names no product that is for sale
     activity_times: Ints  # [A] seconds
     activity_views: Floats  # [A] page views of the row; 0 for a cart
+    activity_carts: Bools  # [A] the row is a cart
     activity_seconds: Floats  # [A] time spent, NaN unknown
     total_views: Floats  # [U] undated page views, NaN unknown
     total_time: Floats  # [U] undated time spent, NaN unknown
@@ -133,8 +136,10 @@ class History:
             prices=np.full(count, np.nan),
             stars=np.full(count, np.nan),
             activity_users=none,
+            activity_items=none,
             activity_times=none,
             activity_views=np.empty(0),
+            activity_carts=np.empty(0, bool),
             activity_seconds=np.empty(0),
             total_views=np.array([page_views]),
             total_time=np.array([time_spent]),
@@ -222,7 +227,11 @@ def build_history(customers: pd.DataFrame, products: pd.DataFrame, events: pd.Da
     activity_times = seconds(activity[TIME])
     activity_seconds = activity[TIME_SPENT].to_numpy(np.float64)
     activity_views = np.where(activity[EVENT] == VIEW, activity[QUANTITY].to_numpy(np.float64), 0.0)
-    by_activity = np.lexsort((activity_views, activity_seconds, activity_times, activity_users))
+    activity_carts = (activity[EVENT] == CART).to_numpy()
+    activity_items = _numbers(product_ids, activity[PRODUCT])
+    by_activity = np.lexsort(
+        (activity_carts, activity_views, activity_seconds, activity_items, activity_times, activity_users)
+    )
 
     totals = customers.set_index(CUSTOMER).reindex(customer_ids)
     history = History(
@@ -235,8 +244,10 @@ def build_history(customers: pd.DataFrame, products: pd.DataFrame, events: pd.Da
         prices=prices[order],
         stars=stars[order],
         activity_users=activity_users[by_activity],
+        activity_items=activity_items[by_activity],
         activity_times=activity_times[by_activity],
         activity_views=activity_views[by_activity],
+        activity_carts=activity_carts[by_activity],
         activity_seconds=activity_seconds[by_activity],
         total_views=totals[PAGE_VIEWS].to_numpy(np.float64),
         total_time=totals[TIME_SPENT].to_numpy(np.float64),

@@ -32,6 +32,15 @@ PRODUCT_DYNAMIC = (
     "idle",
     "repeat_share",
 )
+LOOK_HALF_LIVES = (1, 7, 30)  # days
+LOOKS = (
+    "views",
+    "carts",
+    *(f"views_{days}d" for days in LOOK_HALF_LIVES),
+    *(f"carts_{days}d" for days in LOOK_HALF_LIVES),
+    "days_since_view",
+    "days_since_cart",
+)
 REPEAT_HALF_LIVES = (7, 14, 30, 60, 120, 365)  # days
 CLIP = 5.0  # standard deviations: one absurd value must not drown the rest
 SALES_CLIP = 20.0  # likewise; bestsellers lie far from the mean of a long tail and must stay apart from each other

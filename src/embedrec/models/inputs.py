@@ -1,4 +1,4 @@
-"""Numpy states to the tensors a network reads. B customers, L purchase lines, P bought products, N products."""
+"""Numpy states to the tensors a network reads. B customers, L purchase lines, P bought and Q seen products, N products."""
 
 from __future__ import annotations
 
@@ -36,6 +36,10 @@ class CustomerInputs(NamedTuple):
     bought_rows: Tensor  # [P] int64, customer of each bought product
     bought_items: Tensor  # [P] int64
     repeat: Tensor  # [P, R] float
+    looks_at_bought: Tensor  # [P, V] float, NaN = missing
+    seen_rows: Tensor  # [Q] int64, customer of each product looked at and not bought
+    seen_items: Tensor  # [Q] int64
+    looks: Tensor  # [Q, V] float, NaN = missing
 
 
 def product_inputs(
@@ -54,7 +58,6 @@ def product_inputs(
 
 def customer_inputs(customers: Customers, dtype: torch.dtype = torch.float32) -> CustomerInputs:
     """Convert a batch of customers."""
-    bought_rows = np.ascontiguousarray(customers.bought.rows)
     return CustomerInputs(
         torch.from_numpy(customers.row),
         torch.from_numpy(customers.category),
@@ -63,7 +66,11 @@ def customer_inputs(customers: Customers, dtype: torch.dtype = torch.float32) ->
         torch.from_numpy(customers.lines.offsets),
         torch.from_numpy(customers.line_items),
         torch.from_numpy(customers.line_ages).to(dtype),
-        torch.from_numpy(bought_rows),
+        torch.from_numpy(customers.bought.rows),
         torch.from_numpy(customers.bought.values),
         torch.from_numpy(customers.repeat).to(dtype),
+        torch.from_numpy(customers.looks_at_bought).to(dtype),
+        torch.from_numpy(customers.seen.rows),
+        torch.from_numpy(customers.seen.values),
+        torch.from_numpy(customers.looks).to(dtype),
     )

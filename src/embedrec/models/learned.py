@@ -43,7 +43,9 @@ class TwoTowerScorer(NetworkScorer):
         """Return scores [B, N] or [B, len(items)], rounded to float32."""
         inputs = self._inputs(users)
         vectors = self.network.customer_vectors(self._parts(inputs).total(), inputs, self.inputs_)
-        scores = self.network.answer_repeats(vectors @ self.vectors_.T, inputs, self.inputs_, self.every_)
+        scores = vectors @ self.vectors_.T
+        scores += self.network.looks_part(scores, inputs, self.inputs_, self.every_)
+        scores = self.network.answer_repeats(scores, inputs, self.inputs_, self.every_)
         scores = (scores + self.popularity_).float()
         return scores if items is None else scores[:, torch.from_numpy(items)]
 
@@ -62,6 +64,7 @@ class TwoTowerScorer(NetworkScorer):
         every = torch.cat([apart.flatten(0, 1), everybody[None]]) @ self.vectors_.T  # reads the product vectors once
         named = dict(zip(shares, every[:-1].view(*apart.shape[:2], -1), strict=True))
         named["taste"] = every[-1].expand_as(blank)
+        named["looks"] = self.network.looks_part(blank, inputs, self.inputs_, self.every_)
         if self.network.config.repeat:
             bought = (inputs.bought_rows, inputs.bought_items)
             named = {name: part.index_put(bought, blank.new_zeros(())) for name, part in named.items()}

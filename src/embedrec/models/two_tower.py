@@ -1,7 +1,7 @@
-"""Two towers, patterns of what is bought together, and two small heads: what is bought again, and what sells.
+"""Two towers, patterns of what is bought together, and small heads: what is bought again, what was looked at, what sells.
 
-    score(b, j) = popularity(j) + repeat(b, j)               b bought j before
-                = popularity(j) + vector_b · vector_j        otherwise
+    score(b, j) = popularity(j) + repeat(b, j)                            b bought j before
+                = popularity(j) + vector_b · vector_j + interest(b, j)    otherwise; interest where b looked at j
 
     vector_b = [ scale · LayerNorm(identity_b + behaviour_b + history_b),  weight_b · direction_b,  interest_b ]
     vector_j = [ product_j,                                                direction_j,             sales_j    ]
@@ -26,7 +26,7 @@ from torch import Tensor, nn
 
 from embedrec.features import FeatureSchema
 from embedrec.features.patterns import KINDS
-from embedrec.features.schema import CUSTOMER_NUMERIC, PRODUCT_DYNAMIC, REPEAT
+from embedrec.features.schema import CUSTOMER_NUMERIC, LOOKS, PRODUCT_DYNAMIC, REPEAT
 from embedrec.models.inputs import CustomerInputs, ProductInputs
 from embedrec.models.recipe import Recipe
 from embedrec.models.towers import CustomerTower, Numeric, ProductTower
@@ -61,6 +61,8 @@ class TwoTowerConfig(BaseModel):
     """Behaviour of customers; category, price, rating and sales of products. Without them ids and history remain."""
     repeat: bool = True
     """A head of its own for products bought before."""
+    looks: bool = True
+    """A head of its own for products looked at or put into a cart, not bought."""
     popularity: bool = True
     """A head for what sells to everybody."""
 
@@ -89,7 +91,10 @@ class TwoTower(nn.Module):
             self.register_buffer("patterns", torch.zeros(len(schema.products) + 1, KINDS, config.patterns))
             self.weight = head(customer, KINDS, start=1.0)
         if config.repeat:
-            self.repeat = head(len(REPEAT) + sales + customer + (KINDS if config.patterns else 0), 1)
+            known = len(REPEAT) + (len(LOOKS) if config.looks else 0) + (KINDS if config.patterns else 0)
+            self.repeat = head(known + sales + customer, 1)
+        if config.looks:
+            self.looks = head(len(LOOKS) + sales + customer, 1, start=0.0)
         if config.popularity:
             self.popularity = head(sales, 1)
             self.interest, self.sales = head(customer, INTERESTS, start=0.0), head(sales, INTERESTS)
@@ -111,7 +116,9 @@ class TwoTower(nn.Module):
         parts = self.customers(customers, static, where[customers.line_items])
         vectors = self.customer_vectors(parts.total(), customers, products)
         scores = vectors @ self.product_vectors(products, items, static[where[items]]).T
-        scores = self.answer_repeats(scores, customers, products, positions(items, n_items))
+        column = positions(items, n_items)
+        scores = scores + self.looks_part(scores, customers, products, column)
+        scores = self.answer_repeats(scores, customers, products, column)
         return scores + self.popularity_part(products, items)
 
     def customer_vectors(self, total: Tensor, customers: CustomerInputs, products: ProductInputs) -> Tensor:
@@ -165,6 +172,20 @@ class TwoTower(nn.Module):
         value: Tensor = self.popularity(products.dynamic[items])
         return value.squeeze(-1)
 
+    def looks_part(self, like: Tensor, customers: CustomerInputs, products: ProductInputs, column: Tensor) -> Tensor:
+        """[B, K], zero but for products looked at and not bought; `like` is of that shape.
+
+        column[N] tells where a product stands in K, or -1.
+        """
+        part = torch.zeros_like(like)
+        if not self.config.looks:
+            return part
+        known = [customers.looks, products.dynamic[customers.seen_items], customers.numeric[customers.seen_rows]]
+        value = self.looks(torch.cat(known, dim=1)).squeeze(-1)
+        place = column[customers.seen_items]
+        here = place >= 0
+        return part.index_put((customers.seen_rows[here], place[here]), value[here])
+
     def answer_repeats(
         self, scores: Tensor, customers: CustomerInputs, products: ProductInputs, column: Tensor
     ) -> Tensor:
@@ -177,6 +198,8 @@ class TwoTower(nn.Module):
         sales = products.dynamic[customers.bought_items]
         behaviour = customers.numeric[customers.bought_rows]
         known = [customers.repeat, sales, behaviour, self.fit_to_rest(customers, products)]
+        if self.config.looks:
+            known.append(customers.looks_at_bought)
         value = self.repeat(torch.cat(known, dim=1)).squeeze(-1)
         place = column[customers.bought_items]
         here = place >= 0

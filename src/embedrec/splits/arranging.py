@@ -3,7 +3,8 @@
 Each event belongs to a part: train, validation or test. A time in the window of its part replaces its own:
 
     order of events   train                                     validation and test, after it
-    unknown           80 days, products spread at random        10 days each, likewise
+    unknown           80 days, products spread at random;       10 days each, likewise
+                      in a given split views and carts first
     known             one day a purchase, ending as it begins   as many days as customers usually purchase in them
 
 Purchases of one moment, such as those of a basket, follow each other in random order.
@@ -63,7 +64,10 @@ def arrange(tables: Tables, config: SplitConfig) -> tuple[Tables, Split]:
         if not (bought & (parts == part)).any():
             raise DataError(f"split.protocol={protocol} leaves no purchase to {goal} on: more purchases are needed")
     in_sequence = rows.moments is not None and protocol != "random"
-    test_from, times = _one_day_a_purchase(rows, parts) if in_sequence else _at_random(rows, parts, rng)
+    if in_sequence:
+        test_from, times = _one_day_a_purchase(rows, parts)
+    else:
+        test_from, times = _at_random(rows, parts, rng, looks_first=protocol == "given")
     split = Split(int(times[bought].min()), VALID_FROM, test_from, int(times[bought].max()) + 1, protocol, warning)
     events = in_order(lean.assign(**{TIME: times.astype("datetime64[s]")}))
     products = tables.products
@@ -122,8 +126,8 @@ def _parts(protocol: Protocol, rows: Rows, events: pd.DataFrame, rng: np.random.
     parts: Ints = np.asarray(events[PART].map(number_of), np.int64)
     if (rows.bought & (parts == VALID)).any():
         return parts, ""
-    place = np.zeros(len(parts))
-    place[parts == TRAIN] = _place(rows, parts == TRAIN, rng)
+    place, among = np.zeros(len(parts)), rows.bought & (parts == TRAIN)
+    place[among] = _place(rows, among, rng)  # views and carts of what is held out stay in training, as published
     return np.where(place < 1 - HELD_OUT, parts, VALID), WITHOUT_VALID
 
 
@@ -136,12 +140,18 @@ def _place(rows: Rows, among: Bools, rng: np.random.Generator) -> Floats:
     return np.where(count == 1, 0.0, place)
 
 
-def _at_random(rows: Rows, parts: Ints, rng: np.random.Generator) -> tuple[int, Ints]:
-    """Return where the test begins and a time for each event, [E] seconds, where no order is known."""
+def _at_random(rows: Rows, parts: Ints, rng: np.random.Generator, *, looks_first: bool) -> tuple[int, Ints]:
+    """Return where the test begins and a time for each event, [E] seconds, where no order is known.
+
+    With `looks_first` the views and carts of training come before all purchases. At the test all of them are known,
+    those of held-out products too, and so they must be at every date that a model learns from.
+    """
     place, _ = shuffled(rows.users * 3 + parts, rows.pairs * 3 + parts, rows.bought, rng)
     start = np.array([ORIGIN, VALID_FROM, VALID_FROM + HELD_OUT_DAYS * DAY])
     length = np.array([TRAIN_DAYS, HELD_OUT_DAYS, HELD_OUT_DAYS]) * DAY
-    return int(start[TEST]), start[parts] + (place * length[parts]).astype(np.int64)
+    times = start[parts] + (place * length[parts]).astype(np.int64)
+    first = looks_first & ~rows.bought & (parts == TRAIN)
+    return int(start[TEST]), np.where(first, ORIGIN - DAY, times)
 
 
 def _one_day_a_purchase(rows: Rows, parts: Ints) -> tuple[int, Ints]:
