@@ -120,6 +120,7 @@ def by_id(batch: Batch, ids: pd.Index, known: pd.Index) -> dict[str, Any]:
     return {
         "lines": ids[customers.pop("line_items").numpy()].tolist(),
         "bought": ids[customers.pop("bought_items").numpy()].tolist(),
+        "seen": ids[customers.pop("seen_items").numpy()].tolist(),
         **{name: value.numpy() for name, value in customers.items()},
         **{f"products.{name}": value.numpy()[places] for name, value in products.items()},
         "items": [one for one in shown if one in known],

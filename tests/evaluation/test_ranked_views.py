@@ -27,7 +27,7 @@ from shops import at_day, history_of, lines, small_shop, tables_of, with_events
 
 CUTOFF = 240  # days after the start of the shop
 END = 301
-PLACES = max(KS)
+PLACES = {view: 50 if view == "cold_item" else max(KS) for view in VIEWS}
 NEVER_SOLD = ("P041", "P042", "P043", "P044")  # of a small shop of 45 products
 
 
@@ -124,17 +124,18 @@ def shop(request: pytest.FixtureRequest) -> Tables:
 def test_lists_and_targets(shop: Tables, view: str) -> None:
     snapshot, views = views_of(shop)
     expected = by_hand(shop, view)
+    assert views[view].top.shape[1] == PLACES[view]
     assert len(expected) > (10 if view == "cold_item" else 20)
     assert_by_hand(snapshot, views[view], expected)
 
 
 def assert_by_hand(snapshot: Snapshot, view: RankedView, expected: dict[str, tuple[list[str], set[str]]]) -> None:
-    ids = snapshot.history.product_ids
-    assert lists(snapshot, view) == {customer: pool[:PLACES] for customer, (pool, _) in expected.items()}
+    ids, places = snapshot.history.product_ids, view.top.shape[1]
+    assert lists(snapshot, view) == {customer: pool[:places] for customer, (pool, _) in expected.items()}
     assert view.targets.tolist() == [len(targets) for _, targets in expected.values()]
     for row, (customer, (pool, targets)) in enumerate(expected.items()):
-        ranked = pool[:PLACES]
-        empty = PLACES - len(ranked)
+        ranked = pool[:places]
+        empty = places - len(ranked)
         asked = slice(view.wanted.offsets[row], view.wanted.offsets[row + 1])
         assert ids[view.wanted.values[asked]].tolist() == sorted(targets)
         assert view.hits[row].tolist() == [one in targets for one in ranked] + [False] * empty
@@ -163,7 +164,7 @@ def test_what_stands_at_each_place(shop: Tables, view: str) -> None:
     codes = {name: code for code, name in enumerate(snapshot.encoder.schema.categories, start=1)}
     assert views[view].n_buyers == past[CUSTOMER].nunique()
     for row, shown in enumerate(lists(snapshot, views[view]).values()):
-        empty = [-1] * (PLACES - len(shown))
+        empty = [-1] * (PLACES[view] - len(shown))
         assert views[view].buyers[row].tolist() == [buyers.get(one, 0) for one in shown] + empty
         assert views[view].categories[row].tolist() == [codes.get(category.get(one), 0) for one in shown] + empty
 
@@ -178,13 +179,12 @@ def test_arrays_hold_all(shop: Tables, view: str, tmp_path: Path) -> None:
     assert (summarise([{view: again}], 45, 0)) == summarise([{view: ranked}], 45, 0)
 
 
-@pytest.mark.parametrize("view", VIEWS)
-@pytest.mark.parametrize("k", KS)
+@pytest.mark.parametrize(("view", "k"), [*itertools.product(VIEWS, KS), ("cold_item", 50)])
 def test_metrics(shop: Tables, view: str, k: int) -> None:
     _, views = views_of(shop)
     expected = {name: [] for name in METRICS}
     for pool, targets in by_hand(shop, view).values():
-        hits = [one in targets for one in pool[:PLACES][:k]]
+        hits = [one in targets for one in pool[:k]]
         gains = [1 / math.log2(place + 2) for place in range(k)]
         precisions = [sum(hits[: place + 1]) / (place + 1) for place, hit in enumerate(hits) if hit]
         within = min(k, len(targets))
@@ -205,12 +205,14 @@ def test_metrics(shop: Tables, view: str, k: int) -> None:
 def test_a_summary_names_every_figure(shop: Tables, view: str) -> None:
     snapshot, views = views_of(shop)
     figures = summarise([views], int(snapshot.products.candidates.sum()), seed=0)[view]
+    ks = [*KS, 50] if view == "cold_item" else KS
     by_customer = [*METRICS, "novelty", "diversity", "mean_popularity"]
-    names = [f"{name}@{k}" for k in KS for name in by_customer] + ["auc"]
-    together = [f"{name}@{k}" for k in KS for name in ("coverage", "gini")]
+    names = [f"{name}@{k}" for k in ks for name in by_customer] + ["auc"]
+    together = [f"{name}@{k}" for k in ks for name in ("coverage", "gini")]
     assert set(figures) == {*names, *together}
     for name in names:
-        assert figures[name]["low"] <= figures[name]["value"] <= figures[name]["high"]
+        rounding = 1e-9  # where all customers have the same
+        assert figures[name]["low"] - rounding <= figures[name]["value"] <= figures[name]["high"] + rounding
     for name in together:
         assert figures[name]["low"] is figures[name]["high"] is None
         assert 0 <= figures[name]["value"] <= 1
@@ -361,7 +363,7 @@ def test_customers_without_a_past_or_without_a_target_do_not_count() -> None:
         ("new", "x", CUTOFF + 1), ("gone", "x", 0), ("both", "x", 0), ("both", "x", CUTOFF), ("late", "y", 5)
     )
     assert list(lists(snapshot, views["all"])) == ["both"]
-    assert views["repeat"].hits[0].tolist() == [True] + [False] * (PLACES - 1)
+    assert views["repeat"].hits[0].tolist() == [True] + [False] * (max(KS) - 1)
     assert len(views["new"].users) == 0
 
 
@@ -381,7 +383,7 @@ def test_nobody_to_measure() -> None:
     _, views = hand_made(("a", "x", 0), ("b", "x", CUTOFF + 1))
     figures = summarise([views], 1, seed=0)
     for view in VIEWS:
-        assert views[view].top.shape == (0, PLACES)
+        assert views[view].top.shape == (0, PLACES[view])
         assert headline(figures, view=view) is None
         assert figures[view]["coverage@10"] == {"value": None, "low": None, "high": None, "n": 0}
         assert figures[view]["auc"] == {"value": None, "low": None, "high": None, "n": 0}

@@ -291,9 +291,11 @@ def test_without_a_valid_part_some_training_products_serve(rows: list[Line], tim
     events, split, _ = arranged(tables(rows, time, parts), "given")
     assert "no validation part" in split.warning
     assert (events["part"] == "test").tolist() == [part == "test" for part in parts]
-    train = events[events["part"] != "test"]
-    assert train.groupby([CUSTOMER, PRODUCT])["part"].nunique().max() == 1, "views go with their purchase"
-    for _, mine in bought(train).groupby(CUSTOMER):
+    train = bought(events[events["part"] != "test"])
+    assert train.groupby([CUSTOMER, PRODUCT])["part"].nunique().max() == 1
+    looks = events[(events["part"] != "test") & (events[EVENT] != PURCHASE)]
+    assert set(looks["part"]) <= {"train"}, "the part they were given"
+    for _, mine in train.groupby(CUSTOMER):
         assert "train" in set(mine["part"])
 
 

@@ -59,6 +59,13 @@ def customers_by_id(encoder: FeatureEncoder, customers: Customers) -> dict[str, 
         "bought": customers.bought.offsets,
         "bought_products": ids[customers.bought.values].tolist(),
         "repeat": customers.repeat,
+        "looks_at_bought": customers.looks_at_bought,
+        "seen": customers.seen.offsets,
+        "seen_products": ids[customers.seen.values].tolist(),
+        "looks": customers.looks,
+        "habit_offsets": customers.categories.offsets,
+        "habit_categories": customers.categories.values,
+        "habits": customers.habits,
     }
 
 

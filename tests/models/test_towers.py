@@ -10,7 +10,8 @@ import torch
 
 from embedrec.data.cuts import training_cuts
 from embedrec.features import DAY, FeatureEncoder, Snapshot
-from embedrec.features.patterns import PatternSettings, patterns
+from embedrec.features.history import Ragged
+from embedrec.features.patterns import PatternSettings, Vectors, patterns
 from embedrec.models import TwoTower, TwoTowerConfig, TwoTowerScorer
 from embedrec.models.inputs import CustomerInputs, ProductInputs, customer_inputs, product_inputs
 from embedrec.models.towers import Numeric, drop_ids
@@ -22,7 +23,7 @@ NOW = at_day(250)
 
 @pytest.fixture(scope="module")
 def snapshot() -> Snapshot:
-    return FeatureEncoder.fit(*history_of(small_shop(5)), NOW).at(NOW)
+    return FeatureEncoder.fit(*history_of(small_shop(5, views=200)), NOW).at(NOW)
 
 
 @pytest.fixture
@@ -32,7 +33,7 @@ def network(snapshot: Snapshot) -> TwoTower:
     network = TwoTowerConfig(dim=8, half_life=10.0, patterns=3).build(snapshot.encoder.schema).eval()
     found = patterns(snapshot.history, NOW, PatternSettings(3, 48.0))
     network.keep_patterns(torch.from_numpy(found), torch.from_numpy(snapshot.products.row))
-    for started in (network.weight, network.interest):
+    for started in (network.weight, network.interest, network.habits, network.looks):
         torch.nn.init.normal_(started[-1].weight)
     return network
 
@@ -77,8 +78,8 @@ def lines_of(*ages: list[float]) -> CustomerInputs:
     flat = torch.tensor([age for row in ages for age in row])
     none, nothing = torch.empty(0, dtype=torch.int64), torch.empty(0)
     lines = offsets, torch.zeros(len(flat)).long(), flat
-    bought, seen = (none, none, nothing, nothing), (none, none, nothing)
-    return CustomerInputs(blank, blank, blank, torch.empty(0, 0), *lines, *bought, *seen)
+    bought, habits, seen = (none, none, nothing, nothing), (none, none, nothing), (none, none, nothing)
+    return CustomerInputs(blank, blank, blank, torch.empty(0, 0), *lines, *bought, *habits, *seen)
 
 
 def test_a_purchase_counts_half_after_its_half_life(network: TwoTower) -> None:
@@ -139,11 +140,15 @@ def test_patterns_of_a_date_stand_in_for_those_kept(
     network: TwoTower, customers: CustomerInputs, products: ProductInputs, snapshot: Snapshot
 ) -> None:
     """Training hands in those of its date; the same scores come from the same patterns, others from others."""
+
+    def dated(found: Vectors) -> ProductInputs:
+        return product_inputs(snapshot.products, patterns=found)
+
     found = patterns(snapshot.history, NOW, PatternSettings(3, 48.0))
-    kept, given = (network(customers, one) for one in (products, product_inputs(snapshot.products, patterns=found)))
+    kept, given = (network(customers, one) for one in (products, dated(found)))
     torch.testing.assert_close(given, kept)
     earlier = patterns(snapshot.history, at_day(120), PatternSettings(3, 48.0))
-    assert not torch.allclose(network(customers, product_inputs(snapshot.products, patterns=earlier)), kept)
+    assert not torch.allclose(network(customers, dated(earlier)), kept)
 
 
 def test_training_and_serving_agree(
@@ -186,3 +191,41 @@ def test_history_reads_what_was_bought_and_when(network: TwoTower, snapshot: Sna
     torch.testing.assert_close(scorer.score_parts(older)["history"], history)
     other = dataclasses.replace(customers, line_items=(customers.line_items + 1) % snapshot.history.n_items)
     assert not torch.allclose(scorer.score_parts(other)["history"], history)
+
+
+def test_heads_speak_of_their_own_products_alone(
+    network: TwoTower, customers: CustomerInputs, products: ProductInputs, snapshot: Snapshot
+) -> None:
+    every = torch.arange(snapshot.history.n_items)
+    cold = products.dynamic.isnan().any(1)
+    assert 0 < cold.sum() < len(every) / 2
+    blank = torch.zeros(len(customers.row), len(every))
+    habits, looks = (
+        network.habits_part(customers, products, every),
+        network.looks_part(blank, customers, products, every),
+    )
+    known = torch.zeros(len(blank), network.products.category.num_embeddings, dtype=torch.bool)
+    known[customers.habit_rows, customers.habit_categories] = True
+    assert habits.ne(0).equal(known[:, products.category] & cold)
+    seen = blank.bool()
+    seen[customers.seen_rows, customers.seen_items] = True
+    assert seen.any()
+    assert looks.ne(0).equal(seen)
+    lift = network.newness_part(products, every)
+    assert lift[cold].unique().tolist() == [network.config.new_product_lift]
+    assert not lift[~cold].any()
+    assert not network.train().newness_part(products, every).any(), "what is learned is how likely they were"
+
+
+def test_without_history_only_the_other_heads_know_what_was_bought(snapshot: Snapshot) -> None:
+    torch.manual_seed(0)
+    network = TwoTowerConfig(dim=8, history=False, repeat=False).build(snapshot.encoder.schema)
+    customers = snapshot.customers(np.arange(snapshot.history.n_users))
+    none = dataclasses.replace(
+        customers,
+        line_items=(customers.line_items + 1) % snapshot.history.n_items,
+        categories=Ragged(customers.categories.offsets, customers.categories.values[::-1].copy()),
+    )
+    scorer = TwoTowerScorer(network).observe(snapshot)
+    assert torch.equal(scorer.score(none), scorer.score(customers))
+    assert not scorer.score_parts(customers)["history"].any()

@@ -25,7 +25,8 @@ from embedrec.ranking import RankedItems, top_k
 
 VIEWS = ("all", "new", "repeat", "cold_item")
 KS = (5, 10, 20)
-PLACES = max(KS)
+COLD_KS = (*KS, 50)
+"""New products seldom stand among the first twenty; lists of the view `cold_item` are longer."""
 BLOCK = 256  # customers scored at once; changes no result
 
 
@@ -82,14 +83,19 @@ class RankedView:
     """Lists of one view, for the customers who have a target in it; -1 (a score of -inf) where a list ended."""
 
     users: Ints  # [n]
-    top: Ints  # [n, 20] item numbers
-    scores: npt.NDArray[np.float32]  # [n, 20]
-    hits: Bools  # [n, 20]
+    top: Ints  # [n, k] item numbers; k = 20, or 50 for cold_item
+    scores: npt.NDArray[np.float32]  # [n, k]
+    hits: Bools  # [n, k]
     wanted: Ragged  # offsets[n + 1], item numbers of the targets, ascending within a customer
     auc: Floats  # [n] NaN where nothing but targets could be recommended
-    buyers: Ints  # [n, 20] how many customers had bought the shown product
-    categories: Ints  # [n, 20] its category, 0 = unknown
+    buyers: Ints  # [n, k] how many customers had bought the shown product
+    categories: Ints  # [n, k] its category, 0 = unknown
     n_buyers: int  # customers of the shop with a purchase before the snapshot
+
+    @property
+    def cutoffs(self) -> tuple[int, ...]:
+        """The k of metrics for which the lists are long enough."""
+        return tuple(k for k in COLD_KS if k <= self.top.shape[1])
 
     @property
     def targets(self) -> Ints:
@@ -155,7 +161,12 @@ def rank(
         block = _Block.of(users, scorer.score(customers), customers, targets, shelf)
         for view in views:
             found[view].append(_rank_view(view, block, shelf, without_target))
-    return {view: _join(parts, shelf.n_buyers) for view, parts in found.items()}
+    return {view: _join(parts, shelf.n_buyers, places(view)) for view, parts in found.items()}
+
+
+def places(view: str) -> int:
+    """Return how long the lists of a view are."""
+    return max(COLD_KS if view == "cold_item" else KS)
 
 
 @dataclass(frozen=True)
@@ -208,12 +219,12 @@ class _Block:
         if view == "repeat":
             return self._best_bought(some)
         if view != "new":
-            return top_k(self._rows(some), PLACES)
+            return top_k(self._rows(some), places(view))
         # masked in place and put back: a copy of the block would take longer than to rank it
         here = (torch.from_numpy(self.bought.rows), torch.from_numpy(self.bought.values))
         hidden = self.scores[here]
         self.scores[here] = -torch.inf
-        ranked = top_k(self._rows(some), PLACES)
+        ranked = top_k(self._rows(some), places(view))
         self.scores[here] = hidden
         return ranked
 
@@ -230,7 +241,7 @@ class _Block:
         at = np.where(filled, offsets[:-1][some][:, None] + place, 0)
         items = torch.from_numpy(np.where(filled, self.bought.values[at] if len(self.bought.values) else 0, 0))
         scores = self.scores[torch.from_numpy(some)[:, None], items].masked_fill(~torch.from_numpy(filled), -torch.inf)
-        ranked = top_k(scores, PLACES)
+        ranked = top_k(scores, max(KS))
         shown = items.gather(1, ranked.items.clamp(min=0)).masked_fill(ranked.items < 0, -1)
         return RankedItems(shown, ranked.scores)
 
@@ -247,7 +258,7 @@ def _rank_view(view: str, block: _Block, shelf: _Shelf, without_target: bool) ->
     count = np.bincount(rows, minlength=len(block.users))
     some = np.arange(len(count)) if without_target else np.flatnonzero(count)
     best = block.best(view, some)
-    gap = ((0, 0), (0, PLACES - best.items.shape[1]))
+    gap = ((0, 0), (0, places(view) - best.items.shape[1]))
     top = np.pad(best.items.numpy(), gap, constant_values=-1)
     n_items = block.scores.shape[1]
     asked = np.where(top >= 0, some[:, None] * n_items + top, -1)
@@ -264,9 +275,9 @@ def _rank_view(view: str, block: _Block, shelf: _Shelf, without_target: bool) ->
     )
 
 
-def _join(parts: list[RankedView], n_buyers: int) -> RankedView:
+def _join(parts: list[RankedView], n_buyers: int, width: int) -> RankedView:
     if not parts:
-        none: Ints = np.empty((0, PLACES), np.int64)
+        none: Ints = np.empty((0, width), np.int64)
         return RankedView(
             users=none[:, 0],
             top=none,

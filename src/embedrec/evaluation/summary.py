@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from embedrec.evaluation.intervals import bootstrap_means
-from embedrec.evaluation.ranking import KS, RankedView
+from embedrec.evaluation.ranking import RankedView
 from embedrec.metrics import METRICS, coverage, gini, metric_name
 
 Figures = dict[str, dict[str, float | int | None]]
@@ -35,7 +35,7 @@ def _figures(runs: Sequence[RankedView], n_candidates: int, seed: int) -> Figure
     tables = [_by_customer(view) for view in runs]
     figures = estimates({name: _mean_of_known([table[name] for table in tables]) for name in tables[0]}, seed)
     n = len(first.users)
-    for k in KS:  # these belong to all customers together: resampling them would only shrink coverage
+    for k in first.cutoffs:  # these belong to all customers together: resampling them would only shrink coverage
         for name, whole in (("coverage", coverage), ("gini", gini)):
             shown = finite(np.mean([whole(view.top[:, :k], n_candidates) for view in runs])) if n else None
             figures[metric_name(name, k)] = {"value": shown, "low": None, "high": None, "n": n}
@@ -43,7 +43,7 @@ def _figures(runs: Sequence[RankedView], n_candidates: int, seed: int) -> Figure
 
 
 def _by_customer(view: RankedView) -> dict[str, NDArray[np.float64]]:
-    names = [(name, k) for k in KS for name in (*METRICS, *LIST_METRICS)]
+    names = [(name, k) for k in view.cutoffs for name in (*METRICS, *LIST_METRICS)]
     return {**{metric_name(name, k): view.metric(name, k) for name, k in names}, "auc": view.auc}
 
 

@@ -256,7 +256,7 @@ class Runner:
 
 def pattern_settings(model: object, horizon: int) -> PatternSettings | None:
     """Return how a model wants patterns computed for a horizon in seconds, None where it uses none."""
-    dim = model.patterns if isinstance(model, TwoTowerConfig) else 0
+    dim = model.patterns if isinstance(model, TwoTowerConfig) and model.history else 0
     return PatternSettings(dim, HALF_LIFE * horizon / DAY) if dim else None
 
 

@@ -13,10 +13,11 @@ import numpy as np
 from embedrec.features.history import DAY, Bools, Floats, History, Ints, Ragged
 from embedrec.features.looks import looks_at
 from embedrec.features.products import Products
-from embedrec.features.schema import CLIP, REPEAT_HALF_LIVES
+from embedrec.features.schema import CATEGORY_HALF_LIVES, CLIP, REPEAT_HALF_LIVES
 
 RECENT = 28  # days
 YEAR = 365.25  # days
+TINY = 1e-12  # purchases; of long ago
 
 
 @dataclass(frozen=True)
@@ -38,6 +39,8 @@ class Customers:
     bought: Ragged  # their P distinct items, ascending within a customer
     repeat: Floats  # [P, R] features of (customer, bought product); columns as in REPEAT
     looks_at_bought: Floats  # [P, V] and of the looks at it, NaN = missing; columns as in LOOKS
+    categories: Ragged  # their C distinct categories bought from, ascending within a customer
+    habits: Floats  # [C, H] features of (customer, category); columns as in CATEGORY_HABITS
     seen: Ragged  # their Q distinct items looked at and not bought, ascending within a customer
     looks: Floats  # [Q, V] features of (customer, seen product), NaN = missing; columns as in LOOKS
 
@@ -74,7 +77,8 @@ def describe_customers(
     level = _mean_by_row(log_price[items], rows_of_lines, size)
     bucket = np.where(np.isnan(level), 0, 1 + np.searchsorted(price_edges, level, side="right"))
     bought, repeat = _repeat(history, lines, as_of, size, products)
-    looks_at_bought, seen, looks = looks_at(history, users, as_of, bought)
+    categories, habits = _habits(history, lines, as_of, products)
+    looks_at_bought, seen, looks = looks_at(history, users, as_of, bought, products.candidates)
     return Customers(
         as_of=as_of,
         users=users,
@@ -88,6 +92,8 @@ def describe_customers(
         bought=bought,
         repeat=repeat,
         looks_at_bought=looks_at_bought,
+        categories=categories,
+        habits=habits,
         seen=seen,
         looks=looks,
     )
@@ -159,6 +165,31 @@ def _repeat(history: History, lines: Ragged, as_of: int, size: int, products: Pr
         np.log1p(missed),
     ]
     return Ragged(offsets.astype(np.int64), bought), np.stack(columns, axis=1)
+
+
+def _habits(history: History, lines: Ragged, as_of: int, products: Products) -> tuple[Ragged, Floats]:
+    """How much, how lately and with what share of their purchases customers buy from each category they know."""
+    size = len(lines.offsets) - 1
+    category = products.category[history.items[lines.values]]
+    told = category > 0
+    rows, ages = lines.rows[told], (as_of - history.times[lines.values[told]]) / DAY
+    width = int(products.category.max(initial=0)) + 1
+    pair, position = np.unique(rows * width + category[told], return_inverse=True)
+    owner = pair // width
+    offsets = np.searchsorted(owner, np.arange(size + 1))
+    weights = [np.ones(len(rows)), *(0.5 ** (ages / half_life) for half_life in CATEGORY_HALF_LIVES)]
+    totals = [np.bincount(position, weight, minlength=len(pair)) for weight in weights]
+    shares = [total / np.maximum(np.bincount(owner, total, minlength=size), TINY)[owner] for total in totals]
+    since = np.full(len(pair), np.inf)
+    np.minimum.at(since, position, ages)
+    columns = [
+        np.log1p(totals[0]),
+        shares[0],
+        *(np.log1p(total) for total in totals[1:]),
+        *shares[1:],
+        np.log1p(since),
+    ]
+    return Ragged(offsets.astype(np.int64), pair % width), np.stack(columns, axis=1)
 
 
 def _visits(history: History, lines: Ragged, position: Ints, n_pairs: int) -> tuple[Ints, Floats, Ints]:

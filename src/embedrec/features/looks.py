@@ -7,28 +7,31 @@ from __future__ import annotations
 
 import numpy as np
 
-from embedrec.features.history import DAY, Floats, History, Ints, Ragged
+from embedrec.features.history import DAY, Bools, Floats, History, Ints, Ragged
 from embedrec.features.schema import LOOK_HALF_LIVES, LOOKS
 
 
-def looks_at(history: History, users: Ints, as_of: int, bought: Ragged) -> tuple[Floats, Ragged, Floats]:
-    """Describe the looks of users[B] at each product, columns as in LOOKS, NaN = never looked.
+def looks_at(
+    history: History, users: Ints, as_of: int, bought: Ragged, for_sale: Bools
+) -> tuple[Floats, Ragged, Floats]:
+    """Describe the looks of users[B] at each product for_sale[N], columns as in LOOKS, NaN = never looked.
 
     Returns:
         looks at the bought products [P, V]; the Q seen products that are not among them; looks at those [Q, V].
     """
     lines = history.activity(users, as_of)
-    named = history.activity_items[lines.values] >= 0
-    rows, lines_named = lines.rows[named], lines.values[named]
-    pair, position = np.unique(rows * history.n_items + history.activity_items[lines_named], return_inverse=True)
-    looks = _looks(history, lines_named, position, len(pair), as_of)
+    items = history.activity_items[lines.values]
+    counted: Bools = (items >= 0) & for_sale[items]
+    rows, places = lines.rows[counted], lines.values[counted]
+    pair, position = np.unique(rows * history.n_items + items[counted], return_inverse=True)
+    looks = _looks(history, places, position, len(pair), as_of)
 
-    known = bought.rows * history.n_items + bought.values
-    place = np.searchsorted(known, pair)
+    known: Ints = bought.rows * history.n_items + bought.values
+    place: Ints = np.searchsorted(known, pair).astype(np.int64)
     again = np.zeros(len(pair), bool)
     inside = place < len(known)
     again[inside] = known[place[inside]] == pair[inside]
-    of_bought = np.repeat(_looks(history, lines_named[:0], position[:0], 1, as_of), len(known), axis=0)
+    of_bought = np.repeat(_looks(history, places[:0], position[:0], 1, as_of), len(known), axis=0)
     of_bought[place[again]] = looks[again]
 
     seen = pair[~again]
@@ -51,6 +54,6 @@ def _looks(history: History, lines: Ints, position: Ints, n_pairs: int, as_of: i
         last = np.full(n_pairs, np.inf)
         np.minimum.at(last, position[weight > 0], ages[weight > 0])
         since.append(np.where(np.isinf(last), np.nan, last))
-    columns = np.log1p(np.stack([*counts, *decayed, *since], axis=1))
+    columns: Floats = np.log1p(np.stack([*counts, *decayed, *since], axis=1))
     assert columns.shape[1] == len(LOOKS)
     return columns

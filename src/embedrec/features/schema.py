@@ -32,6 +32,14 @@ PRODUCT_DYNAMIC = (
     "idle",
     "repeat_share",
 )
+CATEGORY_HALF_LIVES = (30, 120)  # days
+CATEGORY_HABITS = (
+    "lines",
+    "share",
+    *(f"decayed_{days}d" for days in CATEGORY_HALF_LIVES),
+    *(f"share_{days}d" for days in CATEGORY_HALF_LIVES),
+    "days_since",
+)
 LOOK_HALF_LIVES = (1, 7, 30)  # days
 LOOKS = (
     "views",

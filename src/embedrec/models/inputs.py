@@ -1,10 +1,9 @@
-"""Numpy states to the tensors a network reads. B customers, L purchase lines, P bought and Q seen products, N products."""
+"""Numpy states to tensors. B customers, L purchase lines, P bought and Q seen products, C categories, N products."""
 
 from __future__ import annotations
 
 from typing import NamedTuple
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -37,6 +36,9 @@ class CustomerInputs(NamedTuple):
     bought_items: Tensor  # [P] int64
     repeat: Tensor  # [P, R] float
     looks_at_bought: Tensor  # [P, V] float, NaN = missing
+    habit_rows: Tensor  # [C] int64, customer of each category bought from
+    habit_categories: Tensor  # [C] int64
+    habits: Tensor  # [C, H] float
     seen_rows: Tensor  # [Q] int64, customer of each product looked at and not bought
     seen_items: Tensor  # [Q] int64
     looks: Tensor  # [Q, V] float, NaN = missing
@@ -70,6 +72,9 @@ def customer_inputs(customers: Customers, dtype: torch.dtype = torch.float32) ->
         torch.from_numpy(customers.bought.values),
         torch.from_numpy(customers.repeat).to(dtype),
         torch.from_numpy(customers.looks_at_bought).to(dtype),
+        torch.from_numpy(customers.categories.rows),
+        torch.from_numpy(customers.categories.values),
+        torch.from_numpy(customers.habits).to(dtype),
         torch.from_numpy(customers.seen.rows),
         torch.from_numpy(customers.seen.values),
         torch.from_numpy(customers.looks).to(dtype),

@@ -36,6 +36,7 @@ class TwoTowerScorer(NetworkScorer):
         self.static_ = self.network.products.static(inputs, every)
         self.vectors_ = self.network.product_vectors(inputs, every, self.static_)
         self.popularity_ = self.network.popularity_part(inputs, every)
+        self.newness_ = self.network.newness_part(inputs, every)
         return super().observe(snapshot)
 
     @torch.no_grad()
@@ -44,9 +45,10 @@ class TwoTowerScorer(NetworkScorer):
         inputs = self._inputs(users)
         vectors = self.network.customer_vectors(self._parts(inputs).total(), inputs, self.inputs_)
         scores = vectors @ self.vectors_.T
+        scores += self.network.habits_part(inputs, self.inputs_, self.every_)
         scores += self.network.looks_part(scores, inputs, self.inputs_, self.every_)
         scores = self.network.answer_repeats(scores, inputs, self.inputs_, self.every_)
-        scores = (scores + self.popularity_).float()
+        scores = (scores + self.popularity_ + self.newness_).float()
         return scores if items is None else scores[:, torch.from_numpy(items)]
 
     @torch.no_grad()
@@ -64,12 +66,14 @@ class TwoTowerScorer(NetworkScorer):
         every = torch.cat([apart.flatten(0, 1), everybody[None]]) @ self.vectors_.T  # reads the product vectors once
         named = dict(zip(shares, every[:-1].view(*apart.shape[:2], -1), strict=True))
         named["taste"] = every[-1].expand_as(blank)
+        named["habits"] = self.network.habits_part(inputs, self.inputs_, self.every_)
         named["looks"] = self.network.looks_part(blank, inputs, self.inputs_, self.every_)
         if self.network.config.repeat:
             bought = (inputs.bought_rows, inputs.bought_items)
             named = {name: part.index_put(bought, blank.new_zeros(())) for name, part in named.items()}
             named["repeat"] = self.network.answer_repeats(blank, inputs, self.inputs_, self.every_)
         named["popularity"] = self.popularity_.expand_as(blank)
+        named["newness"] = self.newness_.expand_as(blank)
         return named
 
     @torch.no_grad()
@@ -82,7 +86,7 @@ class TwoTowerScorer(NetworkScorer):
         inputs = self._inputs(customer)
         network, asked = self.network, torch.from_numpy(items)
         weights = network.customers.line_weights(inputs)
-        lines = network.customers.history(self.static_[inputs.line_items] * weights[:, None])  # [L, d]
+        lines = network.customers.from_history(self.static_[inputs.line_items] * weights[:, None])  # [L, d]
         bought = inputs.bought_items
         place = torch.searchsorted(bought, inputs.line_items)
         by_product = lines.new_zeros(len(bought), lines.shape[1]).index_add_(0, place, lines)

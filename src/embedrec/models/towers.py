@@ -93,7 +93,7 @@ class CustomerTower(nn.Module):
         dim: int,
         std: float,
         id_dropout: float,
-        history_dropout: float,
+        history_dropout: float | None,
         half_life: float,
         features: bool,
     ) -> None:
@@ -104,7 +104,7 @@ class CustomerTower(nn.Module):
             self.price = embedding(len(schema.price_edges) + 1, dim, std)
             self.numeric = nn.Sequential(Numeric(len(CUSTOMER_NUMERIC), dim), nn.SiLU(), nn.Linear(dim, dim))
         self.features = features
-        self.history = nn.Linear(dim, dim, bias=False)
+        self.history = None if history_dropout is None else nn.Linear(dim, dim, bias=False)
         self.id_dropout = id_dropout
         self.history_dropout = history_dropout
         self.half_life = half_life
@@ -121,7 +121,8 @@ class CustomerTower(nn.Module):
             per_sample_weights=weights,
             include_last_offset=True,
         )
-        identity, history = self.id(row), self.history(mean)
+        identity = self.id(row)
+        history = self.from_history(mean)
         if not self.features:
             nothing = torch.zeros_like(identity)
             return CustomerParts(identity, nothing, nothing, nothing, history)
@@ -132,6 +133,10 @@ class CustomerTower(nn.Module):
             price=self.price(customers.price_bucket),
             history=history,
         )
+
+    def from_history(self, vectors: Tensor) -> Tensor:
+        """[*, d]: what bought products, or their mean, add to a customer; nothing in a model without history."""
+        return torch.zeros_like(vectors) if self.history is None else self.history(vectors)
 
     def line_weights(self, customers: CustomerInputs) -> Tensor:
         """[L]: weight of each purchase line, 0.5^(age / half-life), adding up to 1 for each customer."""

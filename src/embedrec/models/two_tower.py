@@ -1,4 +1,4 @@
-"""Two towers, patterns of what is bought together, and small heads: what is bought again, what was looked at, what sells.
+"""Two towers, patterns of what is bought together, and heads: what is bought again, was looked at, is new, sells.
 
     score(b, j) = popularity(j) + repeat(b, j)                            b bought j before
                 = popularity(j) + vector_b · vector_j + interest(b, j)    otherwise; interest where b looked at j
@@ -26,7 +26,7 @@ from torch import Tensor, nn
 
 from embedrec.features import FeatureSchema
 from embedrec.features.patterns import KINDS
-from embedrec.features.schema import CUSTOMER_NUMERIC, LOOKS, PRODUCT_DYNAMIC, REPEAT
+from embedrec.features.schema import CATEGORY_HABITS, CUSTOMER_NUMERIC, LOOKS, PRODUCT_DYNAMIC, REPEAT
 from embedrec.models.inputs import CustomerInputs, ProductInputs
 from embedrec.models.recipe import Recipe
 from embedrec.models.towers import CustomerTower, Numeric, ProductTower
@@ -34,6 +34,7 @@ from embedrec.models.towers import CustomerTower, Numeric, ProductTower
 HEAD = 64  # hidden units of the small heads
 INTERESTS = 4  # ways in which customers differ in what of a product's sales attracts them
 WEIGHT = 5.0  # of a pattern before training
+AGE = PRODUCT_DYNAMIC.index("age")
 FIT = 3.0  # of a product to the rest of the basket: a cosine, as wide as the other numbers that a head sees
 TINY = 1e-12  # length of a basket of nothing
 STD = 0.1  # standard deviation of fresh embeddings
@@ -59,12 +60,17 @@ class TwoTowerConfig(BaseModel):
     """Length of the vectors of each kind of pattern of what is bought together; 0 = none."""
     features: bool = True
     """Behaviour of customers; category, price, rating and sales of products. Without them ids and history remain."""
+    history: bool = True
+    """What customers bought: its mean and its patterns. Without it the head for products bought before remains."""
     repeat: bool = True
     """A head of its own for products bought before."""
     looks: bool = True
     """A head of its own for products looked at or put into a cart, not bought."""
     popularity: bool = True
     """A head for what sells to everybody."""
+    new_product_lift: float = Field(1.5, ge=-100, le=100)
+    """Added when answering to the score of products that nobody bought yet: the logarithm of how many times likelier
+    than past new ones they are taken to be. What is never shown cannot be bought."""
 
     recipe: ClassVar[Recipe] = Recipe("cuts", {"name": "softmax"}, {})
 
@@ -82,17 +88,26 @@ class TwoTower(nn.Module):
         std, self.scale = (QUIET_STD, QUIET_SCALE) if config.patterns else (STD, 1.0)
         self.products = ProductTower(schema, config.dim, std, config.id_dropout, config.features)
         self.customers = CustomerTower(
-            schema, config.dim, std, config.id_dropout, config.history_dropout, config.half_life, config.features
+            schema,
+            config.dim,
+            std,
+            config.id_dropout,
+            config.history_dropout if config.history else None,
+            config.half_life,
+            config.features,
         )
         self.norm = nn.LayerNorm(config.dim)
+        self.pattern_dim = config.patterns if config.history else 0
         customer, sales = len(CUSTOMER_NUMERIC), len(PRODUCT_DYNAMIC)
-        if config.patterns:
+        if self.pattern_dim:
             self.patterns: Tensor
-            self.register_buffer("patterns", torch.zeros(len(schema.products) + 1, KINDS, config.patterns))
+            self.register_buffer("patterns", torch.zeros(len(schema.products) + 1, KINDS, self.pattern_dim))
             self.weight = head(customer, KINDS, start=1.0)
         if config.repeat:
-            known = len(REPEAT) + (len(LOOKS) if config.looks else 0) + (KINDS if config.patterns else 0)
+            known = len(REPEAT) + (len(LOOKS) if config.looks else 0) + (KINDS if self.pattern_dim else 0)
             self.repeat = head(known + sales + customer, 1)
+        if config.features and config.history:
+            self.habits = head(len(CATEGORY_HABITS) + customer, 1, start=0.0)
         if config.looks:
             self.looks = head(len(LOOKS) + sales + customer, 1, start=0.0)
         if config.popularity:
@@ -117,9 +132,10 @@ class TwoTower(nn.Module):
         vectors = self.customer_vectors(parts.total(), customers, products)
         scores = vectors @ self.product_vectors(products, items, static[where[items]]).T
         column = positions(items, n_items)
+        scores = scores + self.habits_part(customers, products, items)
         scores = scores + self.looks_part(scores, customers, products, column)
         scores = self.answer_repeats(scores, customers, products, column)
-        return scores + self.popularity_part(products, items)
+        return scores + self.popularity_part(products, items) + self.newness_part(products, items)
 
     def customer_vectors(self, total: Tensor, customers: CustomerInputs, products: ProductInputs) -> Tensor:
         """[B, D]: towers, patterns and interests side by side; total[B, d] is the sum of the tower's parts."""
@@ -130,7 +146,7 @@ class TwoTower(nn.Module):
     def product_vectors(self, products: ProductInputs, items: Tensor, static: Tensor) -> Tensor:
         """[n, D]: what customers' vectors are multiplied with; static[n, d] are the products without their sales."""
         vectors = [self.products(products, items, static)]
-        if self.config.patterns:
+        if self.pattern_dim:
             vectors.append(F.normalize(self.patterns_of(products, items), dim=-1).flatten(1))
         if self.config.popularity:
             vectors.append(self.sales(products.dynamic[items]))
@@ -138,13 +154,13 @@ class TwoTower(nn.Module):
 
     def patterns_of(self, products: ProductInputs, items: Tensor) -> Tensor:
         """[n, KINDS, p]: what the purchase of each product adds to the patterns of a customer."""
-        if not self.config.patterns:
+        if not self.pattern_dim:
             return products.dynamic.new_zeros(len(items), KINDS, 0)
         return products.patterns[items] if products.patterns is not None else self.patterns[products.row[items]]
 
     def baskets(self, customers: CustomerInputs, products: ProductInputs) -> Tensor:
         """[B, KINDS, p]: sum of the patterns of all that each customer bought."""
-        none = customers.numeric.new_zeros(len(customers.row), KINDS, self.config.patterns)
+        none = customers.numeric.new_zeros(len(customers.row), KINDS, self.pattern_dim)
         return none.index_add(0, customers.bought_rows, self.patterns_of(products, customers.bought_items))
 
     def directions(self, basket: Tensor, whole: Tensor, customers: CustomerInputs) -> Tensor:
@@ -152,7 +168,7 @@ class TwoTower(nn.Module):
 
         The basket may be a part of the whole: of one customer (B = 1), one for each product bought.
         """
-        if not self.config.patterns:
+        if not self.pattern_dim:
             return basket.flatten(1)
         weight: Tensor = self.weight(customers.numeric)
         direction: Tensor = basket / whole.norm(dim=-1, keepdim=True).clamp(min=TINY)
@@ -165,12 +181,29 @@ class TwoTower(nn.Module):
         interests: Tensor = self.interest(customers.numeric)
         return interests
 
+    def newness_part(self, products: ProductInputs, items: Tensor) -> Tensor:
+        """[n]: the lift of products that nobody bought yet; while training there is none."""
+        lift = 0.0 if self.training else self.config.new_product_lift
+        return lift * unsold(products, items)
+
     def popularity_part(self, products: ProductInputs, items: Tensor) -> Tensor:
         """[n]: what the sales of a product say for every customer alike."""
         if not self.config.popularity:
             return products.dynamic.new_zeros(len(items))
         value: Tensor = self.popularity(products.dynamic[items])
         return value.squeeze(-1)
+
+    def habits_part(self, customers: CustomerInputs, products: ProductInputs, items: Tensor) -> Tensor:
+        """[B, n], zero but for products that nobody bought yet: what a customer buys from their categories."""
+        size = len(customers.row)
+        if not (self.config.features and self.config.history):
+            return customers.numeric.new_zeros(size, len(items))
+        known = [customers.habits, customers.numeric[customers.habit_rows]]
+        value = self.habits(torch.cat(known, dim=1)).squeeze(-1)
+        table = value.new_zeros(size, self.products.category.num_embeddings)
+        table = table.index_put((customers.habit_rows, customers.habit_categories), value)
+        part: Tensor = table[:, products.category[items]] * unsold(products, items)
+        return part
 
     def looks_part(self, like: Tensor, customers: CustomerInputs, products: ProductInputs, column: Tensor) -> Tensor:
         """[B, K], zero but for products looked at and not bought; `like` is of that shape.
@@ -210,7 +243,7 @@ class TwoTower(nn.Module):
         own = self.patterns_of(products, customers.bought_items)
         rest = self.baskets(customers, products)[customers.bought_rows] - own
         cosine = (F.normalize(rest, dim=-1) * F.normalize(own, dim=-1)).sum(-1)
-        return FIT * cosine if self.config.patterns else cosine[:, :0]
+        return FIT * cosine if self.pattern_dim else cosine[:, :0]
 
 
 def head(features: int, outputs: int, start: float | None = None) -> nn.Sequential:
@@ -223,6 +256,11 @@ def head(features: int, outputs: int, start: float | None = None) -> nn.Sequenti
         nn.init.zeros_(last.weight)
         nn.init.constant_(last.bias, start)
     return nn.Sequential(Numeric(features, HEAD), nn.SiLU(), last)
+
+
+def unsold(products: ProductInputs, items: Tensor) -> Tensor:
+    """[n]: 1 where nobody bought the product yet, else 0."""
+    return products.dynamic[items, AGE].isnan().to(products.dynamic.dtype)
 
 
 def positions(items: Tensor, n_items: int) -> Tensor:

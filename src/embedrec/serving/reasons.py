@@ -12,6 +12,7 @@ import numpy as np
 
 from embedrec.features import Customers, Snapshot
 from embedrec.features.history import Ints
+from embedrec.features.schema import LOOKS
 from embedrec.models import Explanation, Scorer
 from embedrec.serving.profile import to_date
 
@@ -25,6 +26,7 @@ WORDS = {
     "order": "often follows what they bought last",
     "popularity": POPULAR,
     "taste": POPULAR,
+    "newness": "new in the shop",
     "esteem": "rated highly by other customers",
     "random": "picked at random",
 }
@@ -49,7 +51,7 @@ def reasons(
     return [
         bought_before or _bought_before(int(item), snapshot, customer, dated)
         if item in bought
-        else sentence(_strongest(explanation, place, snapshot, customer, names))
+        else sentence(_strongest(explanation, items, place, snapshot, customer, names))
         for place, item in enumerate(items)
     ]
 
@@ -61,12 +63,12 @@ def sentence(phrases: list[str]) -> str:
 
 
 def _strongest(
-    explanation: Explanation, place: int, snapshot: Snapshot, customer: Customers, names: Sequence[str]
+    explanation: Explanation, items: Ints, place: int, snapshot: Snapshot, customer: Customers, names: Sequence[str]
 ) -> list[str]:
     """Phrases for the one or two parts that lift the product most."""
     lift: dict[str, float] = {}
     for part, values in explanation.parts.items():
-        phrase = _phrase(part, explanation, place, snapshot, customer, names)
+        phrase = _phrase(part, explanation, items, place, snapshot, customer, names)
         if phrase:
             lift[phrase] = lift.get(phrase, 0.0) + float(values[place]) - explanation.average[part]
     ranked = sorted(lift, key=lambda phrase: -lift[phrase])
@@ -74,7 +76,13 @@ def _strongest(
 
 
 def _phrase(
-    part: str, explanation: Explanation, place: int, snapshot: Snapshot, customer: Customers, names: Sequence[str]
+    part: str,
+    explanation: Explanation,
+    items: Ints,
+    place: int,
+    snapshot: Snapshot,
+    customer: Customers,
+    names: Sequence[str],
 ) -> str:
     """Say in words what a part stands for; empty where it says nothing for this customer."""
     if part == "history":
@@ -86,7 +94,21 @@ def _phrase(
         return f"fits their favourite category, {snapshot.encoder.schema.categories[row - 1]}" if row else ""
     if part == "identity" and not customer.row[0]:
         return ""  # the model never met this customer
+    if part == "looks":
+        return _looked_at(int(items[place]), customer)
+    if part == "habits":
+        return "new, from a category they buy" if explanation.parts[part][place] else ""
+    if part == "newness" and not explanation.parts[part][place]:
+        return ""
     return WORDS.get(part, "")
+
+
+def _looked_at(item: int, customer: Customers) -> str:
+    at = np.flatnonzero(customer.seen.values == item)
+    if not len(at):
+        return ""
+    carted = customer.looks[at[0], LOOKS.index("carts")] > 0
+    return "they put it in the cart and have not bought it yet" if carted else "they looked at it before"
 
 
 def _bought_before(item: int, snapshot: Snapshot, customer: Customers, dated: bool) -> str:
