@@ -26,8 +26,8 @@ def looks_at(
     pair, position = np.unique(rows * history.n_items + items[counted], return_inverse=True)
     looks = _looks(history, places, position, len(pair), as_of)
 
-    known: Ints = bought.rows * history.n_items + bought.values
-    place: Ints = np.searchsorted(known, pair).astype(np.int64)
+    known = np.asarray(bought.rows * history.n_items + bought.values)
+    place = np.asarray(np.searchsorted(known, pair))
     again = np.zeros(len(pair), bool)
     inside = place < len(known)
     again[inside] = known[place[inside]] == pair[inside]
