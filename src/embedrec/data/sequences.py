@@ -55,6 +55,9 @@ class Sequences:
         self.products = product_inputs(snapshot.products)
         self.sold = np.flatnonzero(snapshot.products.row > 0)
 
+    def __len__(self) -> int:
+        return len(self.users)
+
     def windows(self, users: Ints, rng: np.random.Generator) -> Windows:
         """Return the last events of users[B], the one to predict last included; those of one moment in random order.
 

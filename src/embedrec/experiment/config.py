@@ -86,7 +86,7 @@ def _settled(plain: dict[str, Any]) -> dict[str, Any]:
         loss = {"name": "softmax", **loss}
         if name in RECIPES and loss["name"] in _LOSSES and loss["name"] not in recipe.losses:
             raise ConfigError(f"loss={loss['name']}: {name} is trained with {' or '.join(recipe.losses)}")
-        if recipe.examples == "pairs" and "negatives" in recipe.loss:
+        if recipe.examples == "pairs":
             loss = {"negatives": recipe.loss["negatives"], **loss}  # of each purchase, whichever the loss
             if loss["negatives"] == "all":
                 raise ConfigError(f"loss.negatives=all: {name} draws some products for each purchase; give a number")

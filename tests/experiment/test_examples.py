@@ -1,0 +1,92 @@
+"""What a model learns from is what its recipe names, in batches of the size and with as many products drawn as set."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, get_args
+
+import numpy as np
+import pytest
+import torch
+
+from embedrec.columns import CUSTOMER_RATING
+from embedrec.data.baskets import BasketBatch
+from embedrec.data.batches import Batch
+from embedrec.data.pairs import PairBatch
+from embedrec.data.sequences import SequenceBatch
+from embedrec.experiment.config import RECIPES, RunConfig, parse_config
+from embedrec.experiment.examples import training_data
+from embedrec.experiment.shop import Shop, open_shop
+from embedrec.features import FeatureEncoder
+from embedrec.models import LearnedConfig, MfBprConfig
+from shops import small_shop, tables_of, write_shop
+
+SIZE = 7
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    made = small_shop(3)
+    stars = made.events.assign(**{CUSTOMER_RATING: np.arange(len(made.events)) % 5 + 1.0})
+    return write_shop(tmp_path_factory.mktemp("examples") / "shop", tables_of(made.customers, made.products, stars))
+
+
+@pytest.fixture(scope="module")
+def shop(folder: Path) -> Shop:
+    config = config_of(folder, "two_tower")
+    return open_shop(config.data, config.split)
+
+
+def config_of(folder: Path, model: str, **loss: Any) -> RunConfig:
+    plain = {"data": {"name": "t", "path": str(folder), "columns": {"customer_rating": CUSTOMER_RATING}}}
+    return parse_config({**plain, "model": {"name": model}, "trainer": {"batch_size": SIZE}, "loss": loss, "seed": 2})
+
+
+def first_batch(shop: Shop, folder: Path, model: str, **loss: Any) -> Any:
+    config = config_of(folder, model, **loss)
+    assert isinstance(config.model, LearnedConfig)
+    moment = FeatureEncoder.fit(shop.history, shop.catalogue, shop.split.valid_from).at(shop.split.valid_from)
+    data = training_data(config, config.model, shop, moment)
+    assert len(data) == len(data.examples) > SIZE
+    assert data.seed == 2
+    return next(iter(data.epoch(0)))
+
+
+KINDS = {"cuts": Batch, "pairs": PairBatch, "ratings": PairBatch, "baskets": BasketBatch, "sequences": SequenceBatch}
+
+
+@pytest.mark.parametrize("model", RECIPES)
+def test_batches_of_the_kind_that_the_recipe_names(shop: Shop, folder: Path, model: str) -> None:
+    batch = first_batch(shop, folder, model)
+    assert type(batch) is KINDS[RECIPES[model].examples]
+    rows = batch.tokens if isinstance(batch, SequenceBatch) else range(batch.size)
+    assert 0 < len(rows) <= SIZE
+
+
+@pytest.mark.parametrize("examples", [kind for kind in KINDS if kind != "sequences"])  # whose model says how many
+def test_the_recipe_alone_decides(shop: Shop, folder: Path, examples: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(MfBprConfig, "recipe", MfBprConfig.recipe._replace(examples=examples))
+    assert type(first_batch(shop, folder, "mf_bpr")) is KINDS[examples]
+
+
+def test_every_kind_is_tested() -> None:
+    assert {recipe.examples for recipe in RECIPES.values()} == set(KINDS)
+    assert len(RECIPES) == len(get_args(LearnedConfig))
+
+
+def test_as_many_products_are_drawn_as_set(shop: Shop, folder: Path) -> None:
+    assert first_batch(shop, folder, "mf_bpr", negatives=3).negatives.shape == (SIZE, 3)
+    assert len(first_batch(shop, folder, "two_tower_ids", negatives=3).drawn) == 3
+    assert len(first_batch(shop, folder, "two_tower_sequence", negatives=3).drawn) == 3
+    assert first_batch(shop, folder, "biased_mf").negatives.shape == (SIZE, 0)
+
+
+def test_all_products(shop: Shop, folder: Path) -> None:
+    assert first_batch(shop, folder, "two_tower", negatives="all").items is None
+    ordered = first_batch(shop, folder, "two_tower_sequence", negatives="all")
+    assert len(ordered.drawn) == ordered.pool
+
+
+def test_what_the_batch_buys(shop: Shop, folder: Path) -> None:
+    batch = first_batch(shop, folder, "two_tower", name="in_batch")
+    assert torch.equal(batch.items, batch.items[batch.columns].unique())
