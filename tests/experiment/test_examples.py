@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, get_args
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 
@@ -15,11 +16,13 @@ from embedrec.data.batches import Batch
 from embedrec.data.pairs import PairBatch
 from embedrec.data.sequences import SequenceBatch
 from embedrec.experiment.config import RECIPES, RunConfig, parse_config
-from embedrec.experiment.examples import training_data
+from embedrec.experiment.examples import LACKING, training_data
+from embedrec.experiment.runner import Runner
 from embedrec.experiment.shop import Shop, open_shop
 from embedrec.features import FeatureEncoder
 from embedrec.models import LearnedConfig, MfBprConfig
-from shops import small_shop, tables_of, write_shop
+from embedrec.tables.model import CUSTOMER_COLUMNS, PRODUCT_COLUMNS
+from shops import frame, lines, small_shop, tables_of, write_shop
 
 SIZE = 7
 
@@ -90,3 +93,48 @@ def test_all_products(shop: Shop, folder: Path) -> None:
 def test_what_the_batch_buys(shop: Shop, folder: Path) -> None:
     batch = first_batch(shop, folder, "two_tower", name="in_batch")
     assert torch.equal(batch.items, batch.items[batch.columns].unique())
+
+
+# Why there is nothing to learn from
+
+
+def lacking(folder: Path, bought: pd.DataFrame, model: str, **split: str) -> str:
+    """Return why a model could not be measured, in words."""
+    tables = tables_of(frame(CUSTOMER_COLUMNS, {}), frame(PRODUCT_COLUMNS, {}), bought)
+    plain = {"data": {"name": "t", "path": str(write_shop(folder / "shop", tables))}, "model": {"name": model}}
+    config = parse_config({**plain, "split": {"valid_from": "2024-01-11", "test_from": "2024-01-21", **split}})
+    runner = Runner(open_shop(config.data, config.split), progress=False)
+    assert runner.measure(config, folder / "checkpoints", test=False) is None
+    return runner.nothing_to_learn(config)
+
+
+NEIGHBOURS = ("mf_bpr", "neural_mf", "two_tower_ids")
+
+
+@pytest.mark.parametrize("model", [*NEIGHBOURS, "two_tower", "two_tower_sequence"])
+def test_nobody_comes_back_in_validation(tmp_path: Path, model: str) -> None:
+    bought = lines(*((f"c{n}", f"p{n % 4}", day) for n in range(9) for day in (n, n + 0.5)), ("c1", "p2", 25))
+    if model == "two_tower":  # which would lack dates to learn from as well
+        bought = lines(*((f"c{n}", f"p{n % 4}", day) for n in range(9) for day in (0, 9)), ("c1", "p2", 25))
+    assert lacking(tmp_path, bought, model) == "no customer bought both before and within the validation window"
+
+
+@pytest.mark.parametrize("model", NEIGHBOURS)
+def test_nothing_was_bought_before_validation(tmp_path: Path, model: str) -> None:
+    bought = lines(*((f"c{n}", f"p{n % 4}", day) for n in range(9) for day in (11 + n, 22 + n)))
+    assert lacking(tmp_path, bought, model, valid_from="2024-01-12") == LACKING["pairs"]
+
+
+def test_nobody_bought_twice_before_validation(tmp_path: Path) -> None:
+    bought = lines(*((f"c{n}", f"p{n % 4}", day) for n in range(9) for day in (n, n + 10, n + 20)))
+    why = lacking(tmp_path, bought, "two_tower_sequence")
+    assert why == "no customer made two purchases before the validation window"
+
+
+def test_nobody_came_back_within_a_training_window(tmp_path: Path) -> None:
+    bought = lines(*((f"c{n}", f"p{n % 4}", day) for n in range(9) for day in (n, n + 10, n + 20)))
+    assert lacking(tmp_path, bought, "two_tower") == "no customer bought both before and within a training window"
+
+
+def test_every_kind_says_what_is_lacking() -> None:
+    assert LACKING.keys() == KINDS.keys()

@@ -21,6 +21,15 @@ from embedrec.features.history import Floats, Ints
 from embedrec.features.patterns import HALF_LIFE, PatternSettings
 from embedrec.models import LearnedConfig, TwoTowerConfig, TwoTowerSequenceConfig
 
+LACKING = {
+    "cuts": "no customer bought both before and within a training window",
+    "pairs": "nobody bought anything before the validation window",
+    "ratings": "no customer rated anything before the validation window",
+    "baskets": "nobody bought anything before the validation window",
+    "sequences": "no customer made two purchases before the validation window",
+}
+"""Why there is no example, by their kind."""
+
 
 def training_data(config: RunConfig, model: LearnedConfig, shop: Shop, moment: Snapshot) -> TrainingData:
     """Return the examples that the recipe of a model names, in its batches; there may be none.

@@ -26,7 +26,7 @@ from embedrec.evaluation.ratings import MeanRatings, rating_errors
 from embedrec.evaluation.slices import slices
 from embedrec.evaluation.summary import Figures, headline, summarise
 from embedrec.experiment.config import RunConfig
-from embedrec.experiment.examples import Rated, pattern_settings, rated, training_data
+from embedrec.experiment.examples import LACKING, Rated, pattern_settings, rated, training_data
 from embedrec.experiment.outcome import ModelOutcome
 from embedrec.experiment.shop import Shop
 from embedrec.features import FeatureEncoder, Snapshot
@@ -123,9 +123,7 @@ class Runner:
         report: Report | None,
     ) -> ModelOutcome | None:
         """Train, choose the epoch on validation, refit and test."""
-        select, refit = (
-            training_data(config, model, self.shop, moment) for moment in (self.before_valid, self.before_test)
-        )
+        select, refit = self._examples(config, model)
         if not (len(select) and len(refit) and len(self.valid_truth.users)):
             return None
         monitor, validate = self._monitor(model)
@@ -145,10 +143,20 @@ class Runner:
             self._test(outcome, scorer_of(network).observe(self.before_test), config)
         return outcome
 
-    def nothing_to_learn(self) -> str:
+    def nothing_to_learn(self, config: RunConfig) -> str:
         """Say why `measure` had nothing to learn from, or to choose the epoch by."""
-        when = "a training window" if len(self.valid_truth.users) else "the validation window"
-        return f"no customer bought both before and within {when}"
+        model = config.model
+        assert isinstance(model, LearnedConfig)
+        if not all(map(len, self._examples(config, model))):
+            return LACKING[model.recipe.examples]
+        return "no customer bought both before and within the validation window"
+
+    def _examples(self, config: RunConfig, model: LearnedConfig) -> tuple[TrainingData, TrainingData]:
+        """Return what there is to learn from to choose the epoch, and for the refit."""
+        select, refit = (
+            training_data(config, model, self.shop, moment) for moment in (self.before_valid, self.before_test)
+        )
+        return select, refit
 
     def _network(self, config: RunConfig, model: LearnedConfig, moment: Snapshot, data: TrainingData) -> Network:
         torch.manual_seed(config.seed)
