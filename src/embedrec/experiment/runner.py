@@ -161,8 +161,10 @@ class Runner:
     def _network(self, config: RunConfig, model: LearnedConfig, moment: Snapshot, data: TrainingData) -> Network:
         torch.manual_seed(config.seed)
         network = model.build(moment.encoder.schema)
-        if isinstance(network, TwoTowerIds | TwoTowerSequence):
+        if isinstance(network, TwoTowerIds):
             network.start(basket_matrix(moment))
+        if isinstance(network, TwoTowerSequence):
+            network.start(basket_matrix(moment), self.shop.split.dated)
         if isinstance(network, PairNetwork):
             assert isinstance(data.examples, Pairs)
             network.prepare(data.examples.users, data.examples.items, data.examples.values, moment.products)

@@ -82,8 +82,12 @@ class TwoTowerSequence(nn.Module):
         self.order = OrderEncoder(config.dim, config.blocks, config.events, config.dropout)
 
     @torch.no_grad()
-    def start(self, baskets: Any) -> None:
-        """Begin with products of the same customers side by side: scipy CSR of ones [customers, products]."""
+    def start(self, baskets: Any, dated: bool = True) -> None:
+        """Begin with products of the same customers side by side: scipy CSR of ones [customers, products].
+
+        Where times are made up (not `dated`), the gaps between purchases say nothing and stay without a weight.
+        """
+        self.order.gap.weight.requires_grad_(dated)
         balanced, _ = normalised(baskets)
         vectors, values = spectral(balanced, self.config.dim)
         side = torch.from_numpy(vectors * np.sqrt(values))
