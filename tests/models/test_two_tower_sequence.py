@@ -5,11 +5,36 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+import torch
 
 from embedrec.experiment.config import parse_config
 from embedrec.experiment.runner import Runner
 from embedrec.experiment.shop import open_shop
-from shops import small_shop, write_shop
+from embedrec.features import FeatureEncoder, Snapshot
+from embedrec.models import TwoTowerSequenceConfig, scorer_of
+from embedrec.models.inputs import product_inputs
+from embedrec.models.two_tower_sequence import TwoTowerSequenceScorer
+from shops import at_day, history_of, small_shop, write_shop
+
+NOW = at_day(200)
+
+
+@pytest.fixture(scope="module")
+def snapshot() -> Snapshot:
+    return FeatureEncoder.fit(*history_of(small_shop(5)), NOW).at(NOW)
+
+
+@pytest.mark.parametrize("features", [True, False])
+def test_training_reads_the_products_that_answers_are_made_of(snapshot: Snapshot, features: bool) -> None:
+    network = TwoTowerSequenceConfig(dim=4, features=features).build(snapshot.encoder.schema).double().eval()
+    weights = set(network.state_dict())
+    network.keep_products(product_inputs(snapshot.products, torch.float64))
+    assert set(network.state_dict()) == weights, "what a shop knows of its products is no weight"
+    items = torch.tensor([2, 5, 11])
+    _, vectors = network(items, torch.tensor([[0, 2]]), torch.zeros(1, 2).double())
+    scorer = scorer_of(network).observe(snapshot)
+    assert isinstance(scorer, TwoTowerSequenceScorer)
+    assert torch.equal(vectors, scorer.vectors_[items])
 
 
 @pytest.mark.parametrize(("protocol", "dated"), [("global_time", True), ("leave_last_out", False)])

@@ -18,6 +18,7 @@ from embedrec.data.pairs import PairBatches, Pairs
 from embedrec.data.sequences import SequenceBatches, Sequences
 from embedrec.features import DAY, FeatureEncoder
 from embedrec.models import Network, NeuralMfConfig, TwoTowerConfig, TwoTowerIdsConfig, TwoTowerSequenceConfig
+from embedrec.models.inputs import product_inputs
 from embedrec.training import Fit, SoftmaxConfig, TrainerConfig, fit
 from embedrec.training.config import BasketSoftmaxConfig, BceConfig, LossConfig
 from shops import history_of, small_shop
@@ -56,6 +57,7 @@ def make(request: pytest.FixtureRequest) -> Make:
     def sequences() -> tuple[Network, TrainingData, LossConfig]:
         torch.manual_seed(0)
         network = TwoTowerSequenceConfig(dim=4, events=9).build(encoder.schema)
+        network.keep_products(product_inputs(encoder.at(history.end).products))
         ordered = Sequences(encoder.at(history.end), 9)
         return network, TrainingData(ordered, partial(SequenceBatches, ordered, 7, 6), 0), SoftmaxConfig()
 

@@ -45,6 +45,7 @@ from embedrec.models import (
     scorer_of,
 )
 from embedrec.models.classic.collaborative import basket_matrix
+from embedrec.models.inputs import product_inputs
 from embedrec.training import NDCG, RMSE, Fit, Monitor, Report, Validate, fit
 
 CALIBRATED = 2000
@@ -164,6 +165,7 @@ class Runner:
         if isinstance(network, TwoTowerIds):
             network.start(basket_matrix(moment))
         if isinstance(network, TwoTowerSequence):
+            network.keep_products(product_inputs(moment.products))
             network.start(basket_matrix(moment), self.shop.split.dated)
         if isinstance(network, PairNetwork):
             assert isinstance(data.examples, Pairs)

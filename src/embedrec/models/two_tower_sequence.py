@@ -71,15 +71,27 @@ class TwoTowerSequenceConfig(BaseModel):
 class TwoTowerSequence(nn.Module):
     """The network; it knows nothing of training."""
 
+    row: Tensor  # [N] of the products it is trained on, as in `ProductInputs`, where its weights are
+    category: Tensor
+    price_bucket: Tensor
+    numeric: Tensor
+    dynamic: Tensor  # [N, 0]: changes with time, and here all times are learned from at once
+
     def __init__(self, config: TwoTowerSequenceConfig, schema: FeatureSchema) -> None:
         super().__init__()
         self.config = config
         self.products = ProductTower(schema, config.dim, STD, config.id_dropout, config.features)
         if config.features:
-            del self.products.sales  # changes with time, and here all times are learned from at once
+            del self.products.sales
         with torch.no_grad():
             self.products.id.weight[0] = 0.0  # without id_dropout it is not learned, and says nothing
         self.order = OrderEncoder(config.dim, config.blocks, config.events, config.dropout)
+
+    def keep_products(self, products: ProductInputs) -> None:
+        """Take what is known of all N products before training; no weight, so no checkpoint and no bundle has it."""
+        for name, value in products._replace(dynamic=products.dynamic[:, :0])._asdict().items():
+            if value is not None:
+                self.register_buffer(name, value, persistent=False)
 
     @torch.no_grad()
     def start(self, baskets: Any, dated: bool = True) -> None:
@@ -93,9 +105,10 @@ class TwoTowerSequence(nn.Module):
         side = torch.from_numpy(vectors * np.sqrt(values))
         self.products.id.weight[1:] += STD * self.config.dim**0.5 * F.normalize(side, dim=1)
 
-    def forward(self, products: ProductInputs, items: Tensor, tokens: Tensor, gaps: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(self, items: Tensor, tokens: Tensor, gaps: Tensor) -> tuple[Tensor, Tensor]:
         """Return what each token of tokens[B, T], places in items[n], leads to: [B, T, d]; and the items: [n, d]."""
-        vectors = self.products.static(products, items)
+        kept = ProductInputs(self.row, self.category, self.price_bucket, self.numeric, self.dynamic)
+        vectors = self.products.static(kept, items)
         return self.order(F.embedding(tokens, vectors), gaps), vectors
 
 
