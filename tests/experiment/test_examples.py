@@ -15,6 +15,7 @@ from embedrec.data.baskets import BasketBatch
 from embedrec.data.batches import Batch
 from embedrec.data.pairs import PairBatch
 from embedrec.data.sequences import SequenceBatch
+from embedrec.errors import ConfigError
 from embedrec.experiment.config import RECIPES, RunConfig, parse_config
 from embedrec.experiment.examples import LACKING, training_data
 from embedrec.experiment.runner import Runner
@@ -22,6 +23,7 @@ from embedrec.experiment.shop import Shop, open_shop
 from embedrec.features import FeatureEncoder
 from embedrec.models import LearnedConfig, MfBprConfig
 from embedrec.tables.model import CUSTOMER_COLUMNS, PRODUCT_COLUMNS
+from embedrec.training.objectives import loss_of
 from shops import frame, lines, small_shop, tables_of, write_shop
 
 SIZE = 7
@@ -93,6 +95,41 @@ def test_all_products(shop: Shop, folder: Path) -> None:
 def test_what_the_batch_buys(shop: Shop, folder: Path) -> None:
     batch = first_batch(shop, folder, "two_tower", name="in_batch")
     assert torch.equal(batch.items, batch.items[batch.columns].unique())
+
+
+# No setting of a loss is without effect
+
+
+def loss_by(shop: Shop, folder: Path, model: str, **loss: Any) -> float:
+    """The loss of the first batch before training."""
+    config = config_of(folder, model, **loss)
+    assert isinstance(config.model, LearnedConfig)
+    runner = Runner(shop, progress=False)
+    data = training_data(config, config.model, shop, runner.before_valid)
+    network = runner._network(config, config.model, runner.before_valid, data).eval()
+    return loss_of(network, next(iter(data.epoch(0))), config.loss).item()
+
+
+@pytest.mark.parametrize(
+    ("model", "loss"), [(model, loss) for model, recipe in RECIPES.items() for loss in recipe.losses]
+)
+def test_a_setting_of_the_loss_changes_it_or_is_refused(shop: Shop, folder: Path, model: str, loss: str) -> None:
+    plain = config_of(folder, model, name=loss).loss.model_dump(exclude={"name"})
+    default = loss_by(shop, folder, model, name=loss)
+    for key, value in plain.items():
+        changed = {"name": loss, key: 3 if key == "negatives" else value / 2}
+        if key in RECIPES[model].unread:
+            with pytest.raises(ConfigError, match=rf"^loss\.{key}='.*': {model} learns without it; leave it out"):
+                loss_by(shop, folder, model, **changed)
+        else:
+            assert loss_by(shop, folder, model, **changed) != default, key
+
+
+@pytest.mark.parametrize("model", RECIPES)
+def test_what_is_refused_is_a_setting_and_its_default_is_none_of_the_users(folder: Path, model: str) -> None:
+    recipe, config = RECIPES[model], config_of(folder, model)
+    assert set(recipe.unread) <= config.loss.model_dump().keys()
+    assert parse_config(config.model_dump(mode="json")) == config
 
 
 # Why there is nothing to learn from

@@ -43,6 +43,7 @@ class BiasedMfConfig(BaseModel):
         {"name": "mse"},
         {"max_epochs": 10, "batch_size": 1024, "learning_rate": 0.0005, "weight_decay": 0.3},
         losses=("mse",),
+        unread=("negatives",),
     )
 
     def build(self, schema: FeatureSchema) -> BiasedMatrixFactorization:

@@ -16,3 +16,5 @@ class Recipe(NamedTuple):
     trainer: Mapping[str, Any]
     losses: tuple[str, ...] = ("softmax", "in_batch", "bpr", "bce", "mse")
     """Losses it can be trained with."""
+    unread: tuple[str, ...] = ()
+    """Settings of these losses that play no part in its training; `experiment.config` refuses them."""

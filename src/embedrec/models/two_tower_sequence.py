@@ -61,6 +61,7 @@ class TwoTowerSequenceConfig(BaseModel):
             "precision": "bfloat16",
         },
         losses=("softmax",),
+        unread=("first_time_weight",),
     )
 
     def build(self, schema: FeatureSchema) -> TwoTowerSequence:
