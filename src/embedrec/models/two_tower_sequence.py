@@ -22,7 +22,7 @@ from embedrec.features.history import Ints
 from embedrec.features.patterns import normalised, spectral
 from embedrec.models.attention import OrderEncoder
 from embedrec.models.base import NetworkScorer
-from embedrec.models.classic.collaborative import faint_popularity
+from embedrec.models.classic.collaborative import faint_popularity, last_of_all
 from embedrec.models.inputs import ProductInputs, product_inputs
 from embedrec.models.recipe import Recipe
 from embedrec.models.towers import ProductTower
@@ -123,7 +123,10 @@ class TwoTowerSequenceScorer(NetworkScorer):
         """Compute all product vectors."""
         inputs = product_inputs(snapshot.products, torch.float64)
         self.vectors_ = self.network.products.static(inputs, torch.arange(len(inputs.row)))
-        self.popularity_ = torch.from_numpy(faint_popularity(snapshot))
+        self.known_ = (inputs.row > 0) | self.network.config.features
+        # twice: a customer may like the vector that all products share of which nothing is known
+        reach = 2 * self.network.order.reach() * self.vectors_.norm(dim=1).max()
+        self.popularity_ = last_of_all(torch.from_numpy(faint_popularity(snapshot)), self.known_, reach)
         return super().observe(snapshot)
 
     @torch.no_grad()
@@ -142,9 +145,13 @@ class TwoTowerSequenceScorer(NetworkScorer):
     likeness = "Appeals to the same customers"
 
     def similar(self, item: int) -> Tensor:
-        """[N]: cosine of the product vectors."""
+        """[N]: cosine of the product vectors, -inf where nothing is known; for such products, shared customers."""
+        if not self.known_[item]:
+            return super().similar(item)
         unit = F.normalize(self.vectors_, dim=1)
-        return torch.mv(unit, unit[item])
+        cosine = torch.mv(unit, unit[item])
+        cosine[~self.known_] = -torch.inf
+        return cosine
 
     def _order(self, customers: Customers) -> Tensor:
         """[B, d]: what the last purchases lead to, 0 where there is none."""
