@@ -250,3 +250,47 @@ def test_a_hot_mean_is_the_plain_one() -> None:
     scores = torch.tensor([0.3, -0.2, 0.9], dtype=torch.float64)
     found = log_mean_exp(scores, torch.zeros(3, dtype=torch.int64), torch.tensor([3]), 1e6)
     torch.testing.assert_close(found, scores.mean()[None], rtol=1e-5, atol=1e-6)
+
+
+# Softmax in bfloat16, as under autocast
+
+
+def basket_loss(users: Tensor, items: Tensor, own: tuple[Tensor, Tensor]) -> Tensor:
+    weight = torch.linspace(0.5, 1.5, len(users)) / len(users)
+    return basket_softmax_loss(users, items, torch.zeros(len(users)), own, weight, 0.3, 1.2)
+
+
+def drawn_loss(users: Tensor, items: Tensor, own: tuple[Tensor, Tensor]) -> Tensor:
+    return sampled_softmax_loss(users, items, torch.zeros(len(users)), own, 500, 0.3)
+
+
+def plain_basket_loss(users: Tensor, items: Tensor, own: tuple[Tensor, Tensor]) -> Tensor:
+    weight = torch.linspace(0.5, 1.5, len(users)) / len(users)
+    return (weight * 1.2 * torch.logsumexp((users @ items.T / 0.3).index_put(own, torch.tensor(-INF)), 1)).sum()
+
+
+def plain_drawn_loss(users: Tensor, items: Tensor, own: tuple[Tensor, Tensor]) -> Tensor:
+    others = torch.logsumexp((users @ items.T / 0.3).index_put(own, torch.tensor(-INF)), 1)
+    return torch.logaddexp(torch.zeros(len(users)), others + np.log(500 / len(items))).mean()
+
+
+@pytest.mark.parametrize(
+    ("loss", "plain"), [(basket_loss, plain_basket_loss), (drawn_loss, plain_drawn_loss)], ids=["baskets", "drawn"]
+)
+@pytest.mark.parametrize("size", [0.1, 1.0])
+def test_gradients_in_bfloat16(loss: Callable[..., Tensor], plain: Callable[..., Tensor], size: float) -> None:
+    """Against plain operations in float32; a number of 8 bits is off by 1 in 512 at most."""
+    random = torch.Generator().manual_seed(6)
+    users, items = (size * torch.randn(n, 16, generator=random) / 2 for n in (70, 90))  # more rows than a block has
+    own = torch.arange(70), torch.arange(70)
+    found, expected = [], []
+    for kept, made, dtype in ((found, loss, torch.bfloat16), (expected, plain, torch.float32)):
+        leaves = users.clone().requires_grad_(), items.clone().requires_grad_()
+        with torch.autocast("cpu", dtype=dtype, enabled=dtype == torch.bfloat16):
+            value = made(*leaves, own)
+        kept += [value, *torch.autograd.grad(value, leaves)]
+    assert all(one.dtype == torch.float32 for one in found)
+    torch.testing.assert_close(found[0], expected[0], rtol=0.005, atol=0.0)
+    for ours, theirs in zip(found[1:], expected[1:], strict=True):
+        assert (ours - theirs).norm() < 0.01 * theirs.norm()  # .003 with small scores, .007 with some of 20
+    assert not torch.equal(found[1], expected[1]), "this was float32"

@@ -16,7 +16,9 @@ import pytest
 import torch
 import yaml
 
+from embedrec.data.pairs import Pairs
 from embedrec.experiment.config import parse_config
+from embedrec.experiment.examples import training_data
 from embedrec.experiment.runner import Runner
 from embedrec.experiment.shop import open_shop
 from embedrec.training import fit
@@ -44,9 +46,11 @@ def test_rate(tmp_path: Path) -> None:
             "trainer": {"batch_size": BATCH, "max_epochs": EPOCHS + 1},
         }
     )
-    runner = Runner(open_shop(config.data, config.split), progress=False)
-    batches = runner._data(config, runner.before_valid)
-    np.savez(tmp_path / "pairs.npz", users=batches.pairs.users, items=batches.pairs.items)  # type: ignore[union-attr]
+    shop = open_shop(config.data, config.split)
+    runner = Runner(shop, progress=False)
+    batches = training_data(config, config.model, shop, runner.before_valid)  # type: ignore[arg-type]
+    assert isinstance(batches.examples, Pairs)
+    np.savez(tmp_path / "pairs.npz", users=batches.examples.users, items=batches.examples.items)
     torch.set_num_threads(2)
 
     def ours(folder: Path, epochs: int) -> float:

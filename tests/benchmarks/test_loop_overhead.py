@@ -10,9 +10,10 @@ import numpy as np
 import pytest
 import torch
 
-from embedrec.data.datamodule import CutData, PairData
+from embedrec.data.datamodule import TrainingData
 from embedrec.demo_shop import write_demo_shop
 from embedrec.experiment.config import RunConfig, parse_config
+from embedrec.experiment.examples import training_data
 from embedrec.experiment.runner import Runner
 from embedrec.experiment.shop import open_shop
 from embedrec.models import Network
@@ -24,7 +25,7 @@ PAIRS = 5
 EPOCHS = {"two_tower": 1, "mf_bpr": 10}
 
 
-def bare(network: Network, data: CutData | PairData, config: RunConfig, epochs: int) -> int:
+def bare(network: Network, data: TrainingData, config: RunConfig, epochs: int) -> int:
     """Forward, backward, clip, step; return how many steps."""
     steps = 0
     optimizer = torch.optim.AdamW(network.parameters(), lr=1e-2, weight_decay=0.05, fused=True)
@@ -53,7 +54,7 @@ def test_overhead(model: str, tmp_path: Path) -> None:
     config = parse_config(plain)
     shop = open_shop(config.data, config.split)
     runner = Runner(shop, progress=False)
-    data = runner._data(config, runner.before_valid)
+    data = training_data(config, config.model, shop, runner.before_valid)  # type: ignore[arg-type]
 
     def network() -> Network:
         return runner._network(config, config.model, runner.before_valid, data)  # type: ignore[arg-type]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import get_args
+from typing import Any, get_args
 
 import numpy as np
 import pytest
@@ -22,6 +22,7 @@ from embedrec.models import (
     load_scorer,
     scorer_of,
 )
+from embedrec.models.classic.collaborative import faint_popularity
 
 
 class TestTwoTower(ModelContract):
@@ -34,6 +35,10 @@ class TestTwoTowerWithoutHeads(ModelContract):
 
 class TestTwoTowerSequence(ModelContract):
     config = TwoTowerSequenceConfig(dim=12, events=7)
+
+
+class TestTwoTowerSequenceFromIdsAlone(ModelContract):
+    config = TwoTowerSequenceConfig(dim=12, events=7, features=False)
 
 
 class TestTwoTowerIds(ModelContract):
@@ -83,10 +88,31 @@ def test_a_customer_nobody_knows_gets_what_all_share(config: MfBprConfig | Biase
     assert shared.std() > 0.1
 
 
+IDS = (TwoTowerIdsConfig(dim=6), TwoTowerSequenceConfig(dim=6, features=False))
+
+
+@pytest.mark.parametrize("config", IDS, ids=lambda config: config.name)
+@pytest.mark.parametrize("seed", range(3))
+def test_from_ids_alone_what_training_never_saw_comes_last(config: Any, seed: int) -> None:
+    """Whatever the weights, and in the order of what sells of late; for those who have bought nothing as well."""
+    snapshot = snapshot_of(SHOP)
+    torch.manual_seed(seed)
+    network = config.build(snapshot.encoder.schema)
+    with torch.no_grad():
+        for weight in network.parameters():
+            weight.normal_(std=2.0)
+    scores = scorer_of(network).observe(snapshot).score(np.arange(snapshot.history.n_users))
+    cold = torch.from_numpy(snapshot.products.row == 0)
+    assert 0 < int(cold.sum()) < len(cold)
+    assert (scores[:, cold].amax(1) < scores[:, ~cold].amin(1)).all()
+    popular = torch.from_numpy(faint_popularity(snapshot))[cold]
+    assert (scores[:, cold][:, popular.argsort()].diff() >= 0).all()
+
+
 def test_a_bundle_gives_the_same_scores() -> None:
     snapshot = snapshot_of(SHOP)
     users = np.arange(snapshot.history.n_users)
-    for config in (*PAIRS, TwoTowerIdsConfig(dim=6)):
+    for config in (*PAIRS, TwoTowerIdsConfig(dim=6), TwoTowerSequenceConfig(dim=6)):
         torch.manual_seed(1)
         scorer = scorer_of(config.build(snapshot.encoder.schema)).observe(snapshot)
         again = load_scorer(config, snapshot.encoder.schema, scorer.weights()).observe(snapshot)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 import torch
 
+from embedrec.columns import PRODUCT
 from embedrec.data.sequences import SequenceBatch, SequenceBatches, Sequences
 from embedrec.features import FeatureEncoder, Snapshot
 from embedrec.tables.model import CUSTOMER_COLUMNS, PRODUCT_COLUMNS
@@ -29,7 +31,7 @@ def batches(
 
 def equal(one: list[SequenceBatch], other: list[SequenceBatch]) -> bool:
     def same(a: SequenceBatch, b: SequenceBatch) -> bool:
-        return a.pool == b.pool and all(torch.equal(x, y) for x, y in zip(a[1:-1], b[1:-1], strict=True))
+        return a.pool == b.pool and all(torch.equal(x, y) for x, y in zip(a[:-1], b[:-1], strict=True))
 
     return len(one) == len(other) and all(map(same, one, other))
 
@@ -91,3 +93,11 @@ def test_an_epoch_is_a_function_of_seed_and_number() -> None:
 
 def test_what_comes_later_changes_nothing() -> None:
     assert told(batches(snapshot_of(history_of(before(SHOP, NOW))))) == told(batches())
+
+
+def test_a_batch_does_not_grow_with_the_catalogue() -> None:
+    """What is known of products is the network's to keep: copied to a device with each batch, it would cost more."""
+    more = frame(PRODUCT_COLUMNS, {PRODUCT: [f"Z{number}" for number in range(500)]})
+    larger = tables_of(SHOP.customers, pd.concat([SHOP.products, more]), SHOP.events)
+    assert all(isinstance(part, torch.Tensor) for batch in batches() for part in batch[:-1])
+    assert equal(batches(snapshot_of(history_of(larger))), batches())

@@ -448,10 +448,15 @@ def test_all_models_unless_some_are_named() -> None:
     assert list(parse_comparison(settings(models="mf_bpr")).runs) == ["mf_bpr"]
 
 
-def test_models_of_pairs_keep_their_own_loss() -> None:
-    runs = parse_comparison(settings(loss={"name": "softmax", "temperature": 0.2})).runs
-    assert runs["two_tower"].loss.model_dump()["temperature"] == 0.2
-    assert runs["mf_bpr"].loss.name == "bpr"
+@pytest.mark.parametrize("name", ["mf_bpr", "biased_mf", "two_tower_ids", "two_tower_sequence"])
+@pytest.mark.parametrize("loss", [{"name": "softmax", "temperature": 0.2}, {"first_time_weight": 3.0}], ids=str)
+def test_only_models_of_past_dates_take_the_loss_given(name: str, loss: dict[str, Any]) -> None:
+    models = {"two_tower": {"name": "two_tower"}, name: {"name": name}}
+    given, alone = (
+        parse_comparison(settings(settings=models, models=list(models), **more)).runs for more in ({"loss": loss}, {})
+    )
+    assert loss.items() <= given["two_tower"].loss.model_dump().items()
+    assert given[name].loss == alone[name].loss
 
 
 REFUSED = {

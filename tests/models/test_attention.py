@@ -46,6 +46,11 @@ def test_longer_neighbours_change_nothing(encoder: OrderEncoder) -> None:
     torch.testing.assert_close(encoder(TOKENS[:, :3], GAPS[:, :3]), encoder(TOKENS, GAPS)[:, :3])
 
 
+def test_nothing_exceeds_its_reach(encoder: OrderEncoder) -> None:
+    longest = encoder(100 * TOKENS, GAPS).norm(dim=-1).max()
+    assert longest <= encoder.reach() < 5 * longest
+
+
 @given(st.lists(st.lists(st.tuples(st.integers(0, 9), st.integers(0, 50)), max_size=6), max_size=4), st.integers(1, 4))
 def test_windows_by_plain_lists(histories: list[list[tuple[int, int]]], events: int) -> None:
     histories = [sorted(history, key=lambda line: line[1]) for history in histories]

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 
+from embedrec.data.baskets import BasketBatches
+from embedrec.data.batches import Batches, Snapshots
 from embedrec.data.cuts import training_cuts
-from embedrec.data.datamodule import BasketData, CutData, PairData, SequenceData, TrainingData
-from embedrec.data.pairs import Pairs
-from embedrec.data.sequences import Sequences
+from embedrec.data.datamodule import TrainingData
+from embedrec.data.pairs import PairBatches, Pairs
+from embedrec.data.sequences import SequenceBatches, Sequences
 from embedrec.features import DAY, FeatureEncoder
 from embedrec.models import Network, NeuralMfConfig, TwoTowerConfig, TwoTowerIdsConfig, TwoTowerSequenceConfig
+from embedrec.models.inputs import product_inputs
 from embedrec.training import Fit, SoftmaxConfig, TrainerConfig, fit
 from embedrec.training.config import BasketSoftmaxConfig, BceConfig, LossConfig
 from shops import history_of, small_shop
@@ -35,22 +39,27 @@ def make(request: pytest.FixtureRequest) -> Make:
         torch.manual_seed(0)
         network = TwoTowerConfig(dim=4, history_dropout=0.3).build(encoder.schema)
         dates = training_cuts(history, history.end, 30 * DAY, TRAINER.cuts)
-        return network, CutData(encoder, dates, TRAINER.batch_size, "all", 0), SoftmaxConfig()
+        batches = partial(Batches, Snapshots(encoder), dates, TRAINER.batch_size, "all")
+        return network, TrainingData(dates, batches, 0), SoftmaxConfig()
 
     def pairs() -> tuple[Network, TrainingData, LossConfig]:
         torch.manual_seed(0)
         network = NeuralMfConfig(dim=4).build(encoder.schema)
-        return network, PairData(Pairs.bought(encoder.at(history.end)), 64, 2, 0), BceConfig(negatives=2)
+        bought = Pairs.bought(encoder.at(history.end))
+        return network, TrainingData(bought, partial(PairBatches, bought, 64, 2), 0), BceConfig(negatives=2)
 
     def baskets() -> tuple[Network, TrainingData, LossConfig]:
         torch.manual_seed(0)
         network = TwoTowerIdsConfig(dim=4, patterns=0).build(encoder.schema)
-        return network, BasketData(Pairs.bought(encoder.at(history.end)), 7, 6, 0), BasketSoftmaxConfig()
+        bought = Pairs.bought(encoder.at(history.end))
+        return network, TrainingData(bought, partial(BasketBatches, bought, 7, 6), 0), BasketSoftmaxConfig()
 
     def sequences() -> tuple[Network, TrainingData, LossConfig]:
         torch.manual_seed(0)
         network = TwoTowerSequenceConfig(dim=4, events=9).build(encoder.schema)
-        return network, SequenceData(Sequences(encoder.at(history.end), 9), 7, 6, 0), SoftmaxConfig()
+        network.keep_products(product_inputs(encoder.at(history.end).products))
+        ordered = Sequences(encoder.at(history.end), 9)
+        return network, TrainingData(ordered, partial(SequenceBatches, ordered, 7, 6), 0), SoftmaxConfig()
 
     made: Make = {"cuts": cuts, "pairs": pairs, "baskets": baskets, "sequences": sequences}[request.param]
     return made

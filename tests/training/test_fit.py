@@ -7,6 +7,7 @@ import math
 import shutil
 import signal
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +15,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from embedrec.data import datamodule
-from embedrec.data.batches import Batch, Batches
+from embedrec.data.batches import Batch, Batches, Snapshots
 from embedrec.data.cuts import training_cuts
-from embedrec.data.datamodule import CutData
+from embedrec.data.datamodule import TrainingData
 from embedrec.errors import TrainingError
 from embedrec.features import DAY, FeatureEncoder
 from embedrec.models import TwoTower, TwoTowerConfig
@@ -73,11 +73,17 @@ Train = Callable[..., Outcome]
 def train(encoder: FeatureEncoder, tmp_path: Path) -> Train:
     """Return a function that trains a fresh network on the small shop."""
 
-    def trained(folder: str = "run", config: TrainerConfig = TRAINER, seed: int = 0, **how: Any) -> Outcome:
+    def trained(
+        folder: str = "run",
+        config: TrainerConfig = TRAINER,
+        seed: int = 0,
+        batches: type[Batches] = Batches,
+        **how: Any,
+    ) -> Outcome:
         torch.manual_seed(seed)
         network = MODEL.build(encoder.schema)
         cuts = training_cuts(encoder.history, encoder.history.end, 30 * DAY, config.cuts)
-        data = CutData(encoder, cuts, config.batch_size, "all", seed)
+        data = TrainingData(cuts, partial(batches, Snapshots(encoder), cuts, config.batch_size, "all"), seed)
         how = {"progress": False, **how}
         return Outcome(fit(network, data, SoftmaxConfig(), config, folder=tmp_path / folder, **how), network)
 
@@ -146,7 +152,7 @@ def test_validation_leaves_no_trace(train: Train) -> None:
     assert [point["train_loss"] for point in curve[:4]] == [point["train_loss"] for point in calm.result.curve]
 
 
-def test_every_epoch_has_its_own_batches(train: Train, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_every_epoch_has_its_own_batches(train: Train) -> None:
     drawn: dict[int, list[int]] = {}
 
     class Watched(Batches):
@@ -160,11 +166,10 @@ def test_every_epoch_has_its_own_batches(train: Train, monkeypatch: pytest.Monke
                 drawn[self.epoch] += batch.customers.row.tolist()
                 yield batch
 
-    monkeypatch.setattr(datamodule, "Batches", Watched)
     with pytest.raises(Killed):
-        train(validate=dies_after(1, RISE_AND_FALL))
+        train(batches=Watched, validate=dies_after(1, RISE_AND_FALL))
     assert list(drawn) == [0, 1]
-    train(validate=Scripted(RISE_AND_FALL[1:]))
+    train(batches=Watched, validate=Scripted(RISE_AND_FALL[1:]))
     assert list(drawn) == [0, 1, 2, 3], "a resumed run draws what the undisturbed one would"
     assert len({tuple(rows) for rows in drawn.values()}) == len(drawn)
     assert len({tuple(sorted(rows)) for rows in drawn.values()}) == 1

@@ -16,7 +16,6 @@ from torch import Tensor
 
 from embedrec.features import Snapshot
 from embedrec.features.history import DAY, NEVER, Ints
-from embedrec.models.inputs import ProductInputs, product_inputs
 from embedrec.models.windows import Windows, windows
 
 ALIKE = 3.0  # events: histories that differ by less share batches at random
@@ -25,7 +24,6 @@ ALIKE = 3.0  # events: histories that differ by less share batches at random
 class SequenceBatch(NamedTuple):
     """What one step learns from."""
 
-    products: ProductInputs  # all N
     items: Tensor  # [n] item numbers, ascending
     tokens: Tensor  # [B, T] places in `items`
     gaps: Tensor  # [B, T] days since the event before
@@ -52,8 +50,10 @@ class Sequences:
         lengths = np.diff(history.lines(buyers, NEVER, snapshot.as_of).offsets)
         self.snapshot, self.events = snapshot, events
         self.users, self.lengths = buyers[lengths > 1], np.minimum(lengths[lengths > 1], events + 1)
-        self.products = product_inputs(snapshot.products)
         self.sold = np.flatnonzero(snapshot.products.row > 0)
+
+    def __len__(self) -> int:
+        return len(self.users)
 
     def windows(self, users: Ints, rng: np.random.Generator) -> Windows:
         """Return the last events of users[B], the one to predict last included; those of one moment in random order.
@@ -105,7 +105,6 @@ class SequenceBatches:
         target = tokens[:, 1:][rows, columns]
         own = of_drawn[target] >= 0
         return SequenceBatch(
-            sequences.products,
             torch.from_numpy(items),
             torch.from_numpy(tokens[:, :-1].copy()),
             torch.from_numpy(window.gaps[:, :-1]).float(),

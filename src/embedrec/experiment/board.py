@@ -14,8 +14,9 @@ from embedrec.evaluation.significance import against
 from embedrec.evaluation.summary import headline
 from embedrec.evaluation.verdict import RANDOM, Verdict, best_simple_model, verdict_of_comparison
 from embedrec.experiment.documents import NAMES
+from embedrec.experiment.examples import rated
 from embedrec.experiment.outcome import ModelOutcome
-from embedrec.experiment.runner import Runner, mean_ratings, rated
+from embedrec.experiment.runner import Runner, mean_ratings
 from embedrec.features.history import Floats
 from embedrec.splits import day
 

@@ -196,7 +196,7 @@ def _measure(step: _Step, board: Board, parent: Tracker | None) -> ModelOutcome 
         logger = tracker.lightning_logger() if tracker else None
         outcome = board.runner.measure(step.run, step.folder / "checkpoints", logger, test=True)
         if outcome is None:
-            board.left_out[step.name] = board.runner.nothing_to_learn()
+            board.left_out[step.name] = board.runner.nothing_to_learn(step.run)
         else:
             outcome.save(step.folder)
             record(tracker, step.folder, [outcome])

@@ -86,9 +86,9 @@ def parse_comparison(plain: Mapping[str, Any]) -> Comparison:
 
 
 def _run_of(name: str, config: ComparisonConfig, shared: Mapping[str, Any]) -> RunConfig:
-    """Settings of one model's run; models of pairs keep their own loss, whatever loss the others are given."""
+    """Settings of one model's run; a loss given is that of models of past dates, the others keep their own."""
     run = {**shared, "model": config.settings[name]}
-    if name in RECIPES and RECIPES[name].examples == "pairs":
+    if name in RECIPES and RECIPES[name].examples != "cuts":
         run["loss"] = None
     try:
         return parse_config(run)

@@ -86,7 +86,11 @@ def _settled(plain: dict[str, Any]) -> dict[str, Any]:
         loss = {"name": "softmax", **loss}
         if name in RECIPES and loss["name"] in _LOSSES and loss["name"] not in recipe.losses:
             raise ConfigError(f"loss={loss['name']}: {name} is trained with {' or '.join(recipe.losses)}")
-        if recipe.examples == "pairs" and "negatives" in recipe.loss:
+        for key in recipe.unread:
+            default = _LOSSES[loss["name"]].model_fields[key].default if loss["name"] in _LOSSES else None
+            if loss.get(key, default) != default:  # a config that was written out tells every default
+                raise ConfigError(f"loss.{key}={quoted(loss[key])}: {name} learns without it; leave it out, or null")
+        if recipe.examples == "pairs":
             loss = {"negatives": recipe.loss["negatives"], **loss}  # of each purchase, whichever the loss
             if loss["negatives"] == "all":
                 raise ConfigError(f"loss.negatives=all: {name} draws some products for each purchase; give a number")
@@ -95,7 +99,7 @@ def _settled(plain: dict[str, Any]) -> dict[str, Any]:
     return {**plain, "loss": loss, "trainer": trainer}
 
 
-_LOSSES = {one.model_fields["name"].default for one in get_args(get_args(LossConfig)[0])}
+_LOSSES = {one.model_fields["name"].default: one for one in get_args(get_args(LossConfig)[0])}
 
 
 def _given(group: Any) -> Any:

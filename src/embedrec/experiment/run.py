@@ -128,7 +128,7 @@ def _measure(
     measured = [runner.measure(rival, checkpoints, test=True) for rival in rivals_of(config)]
     rivals = [one for one in measured if one is not None]
     outcomes = [asked, *rivals] if asked else rivals
-    judged = judge(config, shop, asked, rivals, "" if asked else runner.nothing_to_learn())
+    judged = judge(config, shop, asked, rivals, "" if asked else runner.nothing_to_learn(config))
     metrics = metrics_json(config, runner, outcomes, judged, run_id) | {"paired": paired(outcomes, config.seed)}
     trusted = None if shop.too_little and isinstance(config.model, LearnedConfig) else asked
     bundle = folder / "bundle"

@@ -12,30 +12,27 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import torch
 from pytorch_lightning.loggers import Logger
 
-from embedrec.data.cuts import training_cuts
-from embedrec.data.datamodule import BasketData, CutData, PairData, SequenceData, TrainingData
+from embedrec.data.datamodule import TrainingData
 from embedrec.data.pairs import Pairs
-from embedrec.data.sequences import Sequences
-from embedrec.errors import NotApplicableError
 from embedrec.evaluation.calibration import PurchaseProbability, calibration
 from embedrec.evaluation.ranking import RankedView, Truth, rank
 from embedrec.evaluation.ratings import MeanRatings, rating_errors
 from embedrec.evaluation.slices import slices
 from embedrec.evaluation.summary import Figures, headline, summarise
 from embedrec.experiment.config import RunConfig
+from embedrec.experiment.examples import LACKING, Rated, pattern_settings, rated, training_data
 from embedrec.experiment.outcome import ModelOutcome
 from embedrec.experiment.shop import Shop
-from embedrec.features import DAY, FeatureEncoder, Snapshot
-from embedrec.features.history import NEVER, Floats, Ints
-from embedrec.features.patterns import HALF_LIFE, PatternSettings, patterns
+from embedrec.features import FeatureEncoder, Snapshot
+from embedrec.features.history import NEVER, Floats
+from embedrec.features.patterns import patterns
 from embedrec.models import (
-    BiasedMfConfig,
     ClassicConfig,
     LearnedConfig,
     Network,
@@ -43,13 +40,12 @@ from embedrec.models import (
     PairScorer,
     Scorer,
     TwoTower,
-    TwoTowerConfig,
     TwoTowerIds,
     TwoTowerSequence,
-    TwoTowerSequenceConfig,
     scorer_of,
 )
 from embedrec.models.classic.collaborative import basket_matrix
+from embedrec.models.inputs import product_inputs
 from embedrec.training import NDCG, RMSE, Fit, Monitor, Report, Validate, fit
 
 CALIBRATED = 2000
@@ -128,7 +124,7 @@ class Runner:
         report: Report | None,
     ) -> ModelOutcome | None:
         """Train, choose the epoch on validation, refit and test."""
-        select, refit = (self._data(config, moment) for moment in (self.before_valid, self.before_test))
+        select, refit = self._examples(config, model)
         if not (len(select) and len(refit) and len(self.valid_truth.users)):
             return None
         monitor, validate = self._monitor(model)
@@ -148,49 +144,33 @@ class Runner:
             self._test(outcome, scorer_of(network).observe(self.before_test), config)
         return outcome
 
-    def nothing_to_learn(self) -> str:
+    def nothing_to_learn(self, config: RunConfig) -> str:
         """Say why `measure` had nothing to learn from, or to choose the epoch by."""
-        when = "a training window" if len(self.valid_truth.users) else "the validation window"
-        return f"no customer bought both before and within {when}"
+        model = config.model
+        assert isinstance(model, LearnedConfig)
+        if not all(map(len, self._examples(config, model))):
+            return LACKING[model.recipe.examples]
+        return "no customer bought both before and within the validation window"
 
-    def _data(self, config: RunConfig, moment: Snapshot) -> CutData | PairData | BasketData | SequenceData:
-        size, seed, loss, split = config.trainer.batch_size, config.seed, config.loss, self.shop.split
-        if config.model.recipe.examples == "baskets":  # type: ignore[union-attr]  # learned models have a recipe
-            return BasketData(Pairs.bought(moment), size, getattr(loss, "negatives", 0), seed)
-        if isinstance(config.model, TwoTowerSequenceConfig):
-            if self.shop.tables.time == "none" or self.shop.split.protocol == "random":
-                raise NotApplicableError(
-                    "model=two_tower_sequence learns from the order of purchases, and here they have none (no dates, "
-                    "and no data.columns.order, or split.protocol=random): choose another model or protocol"
-                )
-            sequences, drawn = Sequences(moment, config.model.events), getattr(loss, "negatives", "all")
-            return SequenceData(sequences, size, len(sequences.sold) if drawn == "all" else int(drawn), seed)
-        if config.model.recipe.examples == "pairs":  # type: ignore[union-attr]  # learned models have a recipe
-            pairs = self._ratings(moment) if isinstance(config.model, BiasedMfConfig) else Pairs.bought(moment)
-            return PairData(pairs, size, getattr(loss, "negatives", 0), seed)
-        horizon = split.test_from - split.valid_from  # of the refit too: the end of the test must not reach training
-        cuts = training_cuts(moment.history, moment.as_of, horizon, config.trainer.cuts)
-        wanted = pattern_settings(config.model, horizon)
-        return CutData(moment.encoder, cuts, size, getattr(loss, "negatives", "in_batch"), seed, wanted)
-
-    def _ratings(self, moment: Snapshot) -> Pairs:
-        pairs = Pairs.rated(moment)
-        if not len(pairs) or not len(rated(self.before_valid, self.shop.split.test_from).stars):
-            raise NotApplicableError(
-                "model=biased_mf predicts the rating that each customer gives, and here no customer rated anything "
-                "before the test, or none in validation; a rating in product_details is the same for everybody: to "
-                "predict it is a table look-up, not a recommendation. Choose another model"
-            )
-        return pairs
+    def _examples(self, config: RunConfig, model: LearnedConfig) -> tuple[TrainingData, TrainingData]:
+        """Return what there is to learn from to choose the epoch, and for the refit."""
+        select, refit = (
+            training_data(config, model, self.shop, moment) for moment in (self.before_valid, self.before_test)
+        )
+        return select, refit
 
     def _network(self, config: RunConfig, model: LearnedConfig, moment: Snapshot, data: TrainingData) -> Network:
         torch.manual_seed(config.seed)
         network = model.build(moment.encoder.schema)
-        if isinstance(network, TwoTowerIds | TwoTowerSequence):
+        if isinstance(network, TwoTowerIds):
             network.start(basket_matrix(moment))
-        if isinstance(network, PairNetwork) and isinstance(data, PairData):
-            network.prepare(data.pairs.users, data.pairs.items, data.pairs.values, moment.products)
-        wanted = pattern_settings(model, self.shop.split.test_from - self.shop.split.valid_from)
+        if isinstance(network, TwoTowerSequence):
+            network.keep_products(product_inputs(moment.products))
+            network.start(basket_matrix(moment), self.shop.split.dated)
+        if isinstance(network, PairNetwork):
+            assert isinstance(data.examples, Pairs)
+            network.prepare(data.examples.users, data.examples.items, data.examples.values, moment.products)
+        wanted = pattern_settings(model, self.shop)
         if isinstance(network, TwoTower) and wanted:
             found = patterns(moment.history, moment.as_of, wanted)
             network.keep_patterns(torch.from_numpy(found), torch.from_numpy(moment.products.row))
@@ -201,7 +181,7 @@ class Runner:
 
     def _monitor(self, model: LearnedConfig) -> tuple[Monitor, Validate]:
         """Return the figure by which the epoch is chosen."""
-        if isinstance(model, BiasedMfConfig):
+        if model.recipe.examples == "ratings":
             return RMSE, self._rmse
         return NDCG, self._ndcg
 
@@ -245,35 +225,14 @@ class Runner:
         newcomers = rank(scorer, moment, self.newcomers, ("all",))["all"]
         outcome.slices = slices(outcome.ranked["all"], moment, seed, newcomers)
         outcome.calibration = calibration(outcome.probability, self._chances(scorer, moment, self.shop.split.end))
-        if isinstance(scorer, PairScorer) and isinstance(config.model, BiasedMfConfig):
+        if isinstance(config.model, LearnedConfig) and config.model.recipe.examples == "ratings":
+            assert isinstance(scorer, PairScorer)
             outcome.ratings = rating_figures(scorer, moment, self.shop.split.end, seed)
 
     @staticmethod
     def candidates(moment: Snapshot) -> int:
         """Return how many products could be recommended."""
         return int(moment.products.candidates.sum())
-
-
-def pattern_settings(model: object, horizon: int) -> PatternSettings | None:
-    """Return how a model wants patterns computed for a horizon in seconds, None where it uses none."""
-    dim = model.patterns if isinstance(model, TwoTowerConfig) and model.history else 0
-    return PatternSettings(dim, HALF_LIFE * horizon / DAY) if dim else None
-
-
-class Rated(NamedTuple):
-    """Ratings that customers gave in a window, n of them."""
-
-    users: Ints
-    items: Ints
-    stars: Floats
-
-
-def rated(moment: Snapshot, until: int, since: int | None = None) -> Rated:
-    """Return the ratings given in a window (seconds) that begins at the moment unless `since` is given."""
-    history = moment.history
-    start = moment.as_of if since is None else since
-    lines = (history.times >= start) & (history.times < until) & ~np.isnan(history.stars)
-    return Rated(history.users[lines], history.items[lines], history.stars[lines])
 
 
 def mean_ratings(moment: Snapshot) -> MeanRatings:

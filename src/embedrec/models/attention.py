@@ -51,7 +51,7 @@ class OrderEncoder(nn.Module):
         self.place = nn.Embedding(events, dim)
         self.gap = nn.Linear(1, dim)
         nn.init.normal_(self.place.weight, std=0.02)
-        nn.init.zeros_(self.gap.weight)
+        nn.init.zeros_(self.gap.weight)  # gaps say nothing until it is learned that they do
         self.blocks = nn.ModuleList(Block(dim, HEADS, dropout) for _ in range(blocks))
         self.dropout = nn.Dropout(dropout)
         self.leave = nn.LayerNorm(dim)
@@ -67,3 +67,7 @@ class OrderEncoder(nn.Module):
             tokens = block(tokens)
         left: Tensor = self.leave(tokens)
         return left
+
+    def reach(self) -> Tensor:
+        """Return a length that nothing it returns exceeds: before scale and shift the last norm gives it √d."""
+        return self.leave.weight.abs().max() * len(self.leave.weight) ** 0.5 + self.leave.bias.norm()

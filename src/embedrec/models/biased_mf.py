@@ -39,10 +39,11 @@ class BiasedMfConfig(BaseModel):
     """The category of products: what all think of it, and what each customer does."""
 
     recipe: ClassVar[Recipe] = Recipe(
-        "pairs",
+        "ratings",
         {"name": "mse"},
         {"max_epochs": 10, "batch_size": 1024, "learning_rate": 0.0005, "weight_decay": 0.3},
         losses=("mse",),
+        unread=("negatives",),
     )
 
     def build(self, schema: FeatureSchema) -> BiasedMatrixFactorization:

@@ -25,11 +25,10 @@ from embedrec.features import Customers, FeatureSchema, Snapshot
 from embedrec.features.history import Ints
 from embedrec.features.patterns import normalised, spectral
 from embedrec.models.base import Explanation, NetworkScorer
-from embedrec.models.classic.collaborative import faint_popularity
+from embedrec.models.classic.collaborative import faint_popularity, last_of_all
 from embedrec.models.recipe import Recipe
 
 LIFT, REACH = 0.04, 0.4
-UNSOLD = 1e6  # times faint: the order of recent popularity among products that nobody bought in training
 POWER_ITERATIONS = 2
 TINY = 1e-12
 SMALL = 0.01  # of a unit vector: what random numbers add to the start
@@ -130,7 +129,7 @@ class TwoTowerIdsScorer(NetworkScorer):
         faint = torch.from_numpy(faint_popularity(snapshot))
         reach = self.lifted_.norm(dim=1).max() + network.config.pattern_weight * patterns.norm(dim=1).max()
         # no score of a product known to training is below minus its reach
-        self.popularity_ = torch.where(self.known_, faint, UNSOLD * faint - reach - 1)
+        self.popularity_ = last_of_all(faint, self.known_, reach)
         return super().observe(snapshot)
 
     @torch.no_grad()

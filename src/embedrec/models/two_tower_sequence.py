@@ -22,7 +22,7 @@ from embedrec.features.history import Ints
 from embedrec.features.patterns import normalised, spectral
 from embedrec.models.attention import OrderEncoder
 from embedrec.models.base import NetworkScorer
-from embedrec.models.classic.collaborative import faint_popularity
+from embedrec.models.classic.collaborative import faint_popularity, last_of_all
 from embedrec.models.inputs import ProductInputs, product_inputs
 from embedrec.models.recipe import Recipe
 from embedrec.models.towers import ProductTower
@@ -61,6 +61,7 @@ class TwoTowerSequenceConfig(BaseModel):
             "precision": "bfloat16",
         },
         losses=("softmax",),
+        unread=("first_time_weight",),
     )
 
     def build(self, schema: FeatureSchema) -> TwoTowerSequence:
@@ -71,27 +72,44 @@ class TwoTowerSequenceConfig(BaseModel):
 class TwoTowerSequence(nn.Module):
     """The network; it knows nothing of training."""
 
+    row: Tensor  # [N] of the products it is trained on, as in `ProductInputs`, where its weights are
+    category: Tensor
+    price_bucket: Tensor
+    numeric: Tensor
+    dynamic: Tensor  # [N, 0]: changes with time, and here all times are learned from at once
+
     def __init__(self, config: TwoTowerSequenceConfig, schema: FeatureSchema) -> None:
         super().__init__()
         self.config = config
         self.products = ProductTower(schema, config.dim, STD, config.id_dropout, config.features)
         if config.features:
-            del self.products.sales  # changes with time, and here all times are learned from at once
+            del self.products.sales
         with torch.no_grad():
             self.products.id.weight[0] = 0.0  # without id_dropout it is not learned, and says nothing
         self.order = OrderEncoder(config.dim, config.blocks, config.events, config.dropout)
 
+    def keep_products(self, products: ProductInputs) -> None:
+        """Take what is known of all N products before training; no weight, so no checkpoint and no bundle has it."""
+        for name, value in products._replace(dynamic=products.dynamic[:, :0])._asdict().items():
+            if value is not None:
+                self.register_buffer(name, value, persistent=False)
+
     @torch.no_grad()
-    def start(self, baskets: Any) -> None:
-        """Begin with products of the same customers side by side: scipy CSR of ones [customers, products]."""
+    def start(self, baskets: Any, dated: bool = True) -> None:
+        """Begin with products of the same customers side by side: scipy CSR of ones [customers, products].
+
+        Where times are made up (not `dated`), the gaps between purchases say nothing and stay without a weight.
+        """
+        self.order.gap.weight.requires_grad_(dated)
         balanced, _ = normalised(baskets)
         vectors, values = spectral(balanced, self.config.dim)
         side = torch.from_numpy(vectors * np.sqrt(values))
         self.products.id.weight[1:] += STD * self.config.dim**0.5 * F.normalize(side, dim=1)
 
-    def forward(self, products: ProductInputs, items: Tensor, tokens: Tensor, gaps: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(self, items: Tensor, tokens: Tensor, gaps: Tensor) -> tuple[Tensor, Tensor]:
         """Return what each token of tokens[B, T], places in items[n], leads to: [B, T, d]; and the items: [n, d]."""
-        vectors = self.products.static(products, items)
+        kept = ProductInputs(self.row, self.category, self.price_bucket, self.numeric, self.dynamic)
+        vectors = self.products.static(kept, items)
         return self.order(F.embedding(tokens, vectors), gaps), vectors
 
 
@@ -105,7 +123,10 @@ class TwoTowerSequenceScorer(NetworkScorer):
         """Compute all product vectors."""
         inputs = product_inputs(snapshot.products, torch.float64)
         self.vectors_ = self.network.products.static(inputs, torch.arange(len(inputs.row)))
-        self.popularity_ = torch.from_numpy(faint_popularity(snapshot))
+        self.known_ = (inputs.row > 0) | self.network.config.features
+        # twice: a customer may like the vector that all products share of which nothing is known
+        reach = 2 * self.network.order.reach() * self.vectors_.norm(dim=1).max()
+        self.popularity_ = last_of_all(torch.from_numpy(faint_popularity(snapshot)), self.known_, reach)
         return super().observe(snapshot)
 
     @torch.no_grad()
@@ -124,9 +145,13 @@ class TwoTowerSequenceScorer(NetworkScorer):
     likeness = "Appeals to the same customers"
 
     def similar(self, item: int) -> Tensor:
-        """[N]: cosine of the product vectors."""
+        """[N]: cosine of the product vectors, -inf where nothing is known; for such products, shared customers."""
+        if not self.known_[item]:
+            return super().similar(item)
         unit = F.normalize(self.vectors_, dim=1)
-        return torch.mv(unit, unit[item])
+        cosine = torch.mv(unit, unit[item])
+        cosine[~self.known_] = -torch.inf
+        return cosine
 
     def _order(self, customers: Customers) -> Tensor:
         """[B, d]: what the last purchases lead to, 0 where there is none."""

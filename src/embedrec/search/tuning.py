@@ -146,7 +146,7 @@ def _measure(run: RunConfig, settings: Settings | None, runner: Runner, folder: 
         where = Path(*folder.parts[-3:], ERROR)  # the same wherever the comparison lies
         return None, f"{type(error).__name__}: {' '.join(str(error).split())[:200]} (see {where})"
     if found is None:
-        return None, runner.nothing_to_learn()
+        return None, runner.nothing_to_learn(wanted)
     if found.score is None or not math.isfinite(found.score):
         return None, "nobody could be measured on validation"
     return found.score, ""

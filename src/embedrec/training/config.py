@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -29,6 +29,7 @@ class InBatchConfig(_Loss):
     """Softmax over what the customers of the batch buy, each weighed by how often it turns up in a batch."""
 
     name: Literal["in_batch"] = "in_batch"
+    negatives: ClassVar[Literal["in_batch"]] = "in_batch"  # no setting: what the others call by this name is given
     temperature: float = Field(1.0, gt=0, le=100)
     """Divides the scores; below 1 sharpens."""
     first_time_weight: float = Field(1.0, ge=0, le=100)

@@ -21,6 +21,7 @@ from embedrec.models.classic.personal_frequency import TIE_DAYS
 from embedrec.models.classic.popularity import popularity
 
 FAINT = 1e-9  # weight of popularity among products that a model cannot tell apart; below any reason worth naming
+UNSOLD = 1e6  # times faint: the order of recent popularity among products that nobody bought in training
 
 
 class Collaborative(Scorer):
@@ -88,6 +89,14 @@ def faint_popularity(snapshot: Snapshot) -> Floats:
     # tells them apart in a shop of millions of products
     faint: Floats = -FAINT * (len(levels) - level) / (len(levels) + 1)
     return faint
+
+
+def last_of_all(faint: Tensor, known: Tensor, reach: Tensor) -> Tensor:
+    """[N]: `faint` for known products, and below any score above -reach for others, in the same order.
+
+    Of a product that nobody bought in training, a model of ids alone can say nothing; all it does know comes first.
+    """
+    return torch.where(known, faint, UNSOLD * faint - reach - 1)
 
 
 def baskets_of(customers: Customers) -> list[Ints]:
