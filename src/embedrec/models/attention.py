@@ -70,4 +70,5 @@ class OrderEncoder(nn.Module):
 
     def reach(self) -> Tensor:
         """Return a length that nothing it returns exceeds: before scale and shift the last norm gives it √d."""
-        return self.leave.weight.abs().max() * len(self.leave.weight) ** 0.5 + self.leave.bias.norm()
+        longest: Tensor = self.leave.weight.abs().max() * len(self.leave.weight) ** 0.5 + self.leave.bias.norm()
+        return longest
