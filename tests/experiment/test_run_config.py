@@ -125,6 +125,28 @@ def test_every_setting_of_conf_is_known() -> None:
             assert given == {key: told[key] for key in given}, f"{path} differs from the default"
 
 
+def test_experiments_are_runs() -> None:
+    """Each file of conf/experiment composes over the other groups, and what it sets stands in the run."""
+    from hydra import compose, initialize_config_dir
+    from omegaconf import OmegaConf
+
+    from embedrec.search.settings import GROUP
+    from runs import CONF
+
+    for path in sorted((CONF / "experiment").glob("*.yaml")):
+        with initialize_config_dir(str(CONF.resolve()), version_base="1.3"):
+            composed = OmegaConf.to_container(compose("train", [f"experiment={path.stem}"]), resolve=True)
+        assert isinstance(composed, dict)
+        composed.pop(GROUP, None)
+        told = parse_config(composed).model_dump(mode="json")
+        given = OmegaConf.to_container(OmegaConf.load(path))
+        assert isinstance(given, dict)
+        given.pop("defaults", None)
+        assert told["data"]["name"] == path.stem
+        for group, values in given.items():
+            assert values == {key: told[group][key] for key in values}
+
+
 # What is left open, the model's recipe decides
 
 
