@@ -44,6 +44,7 @@ REPEAT = (
     "visits",
     "visit_share",
     "visits_since",
+    "spend",
 )
 
 
