@@ -139,6 +139,7 @@ def test_repeat_features_by_hand(encoder: FeatureEncoder) -> None:
             "visits": log1p(2),
             "visit_share": 2 / 4,
             "visits_since": log1p(2),  # both for P2
+            "spend": (log1p(9) - log1p((19 + 40) / 2)) / 2,  # against the mean of P1 and P2
         }
     )
     assert found[BOB, P4] == pytest.approx(
@@ -151,6 +152,7 @@ def test_repeat_features_by_hand(encoder: FeatureEncoder) -> None:
             "visits": log1p(1),
             "visit_share": 1 / 2,
             "visits_since": log1p(1),
+            "spend": (log1p(8) - log1p(9)) / 2,
         }
     )
 

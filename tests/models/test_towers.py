@@ -122,7 +122,7 @@ def test_some_products_are_scored_as_among_all(
     torch.testing.assert_close(some, whole[:, items])
 
 
-def test_the_repeat_head_alone_answers_for_what_was_bought(
+def test_the_repeat_head_answers_for_the_towers_where_something_was_bought(
     network: TwoTower, customers: CustomerInputs, products: ProductInputs
 ) -> None:
     scores = network(customers, products)
@@ -134,6 +134,16 @@ def test_the_repeat_head_alone_answers_for_what_was_bought(
     bought[customers.bought_rows, customers.bought_items] = True
     assert not moved[bought].any()
     assert moved[~bought].float().mean() > 0.99
+
+
+def test_what_sells_attracts_to_bought_products_as_to_others(
+    network: TwoTower, customers: CustomerInputs, products: ProductInputs
+) -> None:
+    before = network(customers, products)
+    with torch.no_grad():
+        network.sales[-1].bias.add_(1.0)
+    lift = network.interests(customers).sum(1, keepdim=True)
+    torch.testing.assert_close(network(customers, products) - before, lift.expand_as(before), atol=1e-4, rtol=1e-4)
 
 
 def test_patterns_of_a_date_stand_in_for_those_kept(

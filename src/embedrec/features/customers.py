@@ -37,7 +37,7 @@ class Customers:
     line_items: Ints  # [L]
     line_ages: Floats  # [L] days before as_of
     bought: Ragged  # their P distinct items, ascending within a customer
-    repeat: Floats  # [P, R] features of (customer, bought product); columns as in REPEAT
+    repeat: Floats  # [P, R] features of (customer, bought product), NaN = missing; columns as in REPEAT
     looks_at_bought: Floats  # [P, V] and of the looks at it, NaN = missing; columns as in LOOKS
     categories: Ragged  # their C distinct categories bought from, ascending within a customer
     habits: Floats  # [C, H] features of (customer, category); columns as in CATEGORY_HABITS
@@ -144,7 +144,7 @@ def _behaviour(history: History, users: Ints, as_of: int) -> tuple[Floats, Float
 
 
 def _repeat(history: History, lines: Ragged, as_of: int, size: int, products: Products) -> tuple[Ragged, Floats]:
-    """Personal counts of each bought product: how often, how recently, and against its usual cycle."""
+    """Personal counts of each bought product: how often, how recently, against its usual cycle, and for how much."""
     items, rows = history.items[lines.values], lines.rows
     pair, position = np.unique(rows * history.n_items + items, return_inverse=True)
     bought = pair % history.n_items
@@ -153,6 +153,8 @@ def _repeat(history: History, lines: Ragged, as_of: int, size: int, products: Pr
     since = np.full(len(pair), np.inf)
     np.minimum.at(since, position, ages)
     visits, share, missed = _visits(history, lines, position, len(pair))
+    owner = pair // history.n_items
+    spend = np.log1p(_mean_by_row(history.spend[lines.values], position, len(pair)))
     decayed = [np.bincount(position, 0.5 ** (ages / half_life), minlength=len(pair)) for half_life in REPEAT_HALF_LIVES]
     columns = [
         np.log1p(np.bincount(position, minlength=len(pair))),
@@ -163,6 +165,7 @@ def _repeat(history: History, lines: Ragged, as_of: int, size: int, products: Pr
         np.log1p(visits),
         share,
         np.log1p(missed),
+        spend - _mean_by_row(spend, owner, size)[owner],
     ]
     return Ragged(offsets.astype(np.int64), bought), np.stack(columns, axis=1)
 

@@ -61,6 +61,7 @@ REPEAT = (
     "visits",
     "visit_share",
     "visits_since",
+    "spend",
 )
 
 

@@ -1,7 +1,8 @@
 """Two towers, patterns of what is bought together, and heads: what is bought again, was looked at, is new, sells.
 
-    score(b, j) = popularity(j) + repeat(b, j)                            b bought j before
-                = popularity(j) + vector_b · vector_j + interest(b, j)    otherwise; interest where b looked at j
+    score(b, j) = popularity(j) + interest_b · sales_j + repeat(b, j)           b bought j before
+                = popularity(j) + vector_b · vector_j + looks(b, j)             b did not; looks where b looked at j
+                = popularity(j) + vector_b · vector_j + habits(b, category_j)   nobody did
 
     vector_b = [ scale · LayerNorm(identity_b + behaviour_b + history_b),  weight_b · direction_b,  interest_b ]
     vector_j = [ product_j,                                                direction_j,             sales_j    ]
@@ -10,9 +11,10 @@ The towers are the retrieval model of Covington et al. 2016 (history as a mean o
 (features on both sides). They learn from a handful of dates; what goes with what is better told by all purchases: a
 direction is the unit vector of `features.patterns`, the customer's from the sum over the basket, and the network only
 learns how much each kind of pattern weighs for whom. Where training dates lie in the past, so do their patterns. For
-a product bought before, the personal counts know better than a dot product, so the repeat head answers alone. Every
-part is linear in what it is made of once the lengths are known that it is divided by, so a score splits exactly into
-the purchases and features that made it.
+a product bought before, the personal counts know better than towers and patterns, so the repeat head answers in their
+place; what sells attracts a customer there as everywhere, and is learned from purchases of both kinds. Every part is
+linear in what it is made of once the lengths are known that it is divided by, so a score splits exactly into the
+purchases and features that made it.
 """
 
 from __future__ import annotations
@@ -234,6 +236,8 @@ class TwoTower(nn.Module):
         if self.config.looks:
             known.append(customers.looks_at_bought)
         value = self.repeat(torch.cat(known, dim=1)).squeeze(-1)
+        if self.config.popularity:
+            value = value + (self.interests(customers)[customers.bought_rows] * self.sales(sales)).sum(-1)
         place = column[customers.bought_items]
         here = place >= 0
         return scores.index_put((customers.bought_rows[here], place[here]), value[here])
