@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from itertools import pairwise
 
 import numpy as np
@@ -49,6 +50,42 @@ def test_longer_neighbours_change_nothing(encoder: OrderEncoder) -> None:
 def test_nothing_exceeds_its_reach(encoder: OrderEncoder) -> None:
     longest = encoder(100 * TOKENS, GAPS).norm(dim=-1).max()
     assert longest <= encoder.reach() < 5 * longest
+
+
+def test_shares_and_what_is_no_single_token_s_add_up() -> None:
+    """By hand for one block without its small network: own vector, attention by token, and a rest without tokens."""
+    torch.manual_seed(2)
+    small = OrderEncoder(dim=6, blocks=1, events=5, dropout=0.0).double().eval()
+    (block,) = small.blocks
+    for weight in small.parameters():
+        torch.nn.init.normal_(weight, std=0.5)
+    torch.nn.init.zeros_(block.each[-1].weight)
+    last = torch.tensor([4, 2])
+    shares, rows = small.shares(TOKENS, GAPS, last), torch.arange(2)
+    apart = small(TOKENS, GAPS)[rows, last] - shares.sum(1)
+    tokens = small._enter(TOKENS, GAPS)
+    left = tokens[rows, last] - small.enter(TOKENS)[rows, last] + block.each[-1].bias + block.outward.bias
+    left = left + block.outward.weight @ block.inward.bias[12:]
+    spread = block(tokens)[rows, last].var(1, correction=0, keepdim=True).add(small.leave.eps).sqrt()
+    torch.testing.assert_close(
+        apart, (left - left.mean(1, keepdim=True)) / spread * small.leave.weight + small.leave.bias
+    )
+
+
+def test_later_tokens_have_no_share(encoder: OrderEncoder) -> None:
+    shares = encoder.shares(TOKENS, GAPS, torch.tensor([4, 2]))
+    assert not shares[1, 3:].any()
+    assert (shares[0].norm(dim=1) > 0.01).all()
+    torch.testing.assert_close(encoder.shares(TOKENS[1:, :3], GAPS[1:, :3], torch.tensor([2]))[0], shares[1, :3])
+
+
+def test_a_token_that_is_worth_nothing_to_attention_has_no_share(encoder: OrderEncoder) -> None:
+    blind = copy.deepcopy(encoder)
+    for block in blind.blocks:
+        torch.nn.init.zeros_(block.inward.weight[12:])  # the values
+    shares = blind.shares(TOKENS, GAPS, torch.tensor([4, 4]))
+    assert not shares[:, :4].any()
+    assert shares[:, 4].any()
 
 
 @given(st.lists(st.lists(st.tuples(st.integers(0, 9), st.integers(0, 50)), max_size=6), max_size=4), st.integers(1, 4))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
@@ -50,3 +51,18 @@ def test_made_up_days_between_purchases_are_not_learned_from(tmp_path: Path, pro
     outcome = Runner(open_shop(config.data, config.split), progress=False).measure(config, tmp_path / "run", test=True)
     assert outcome is not None
     assert bool(outcome.scorer.weights()["order.gap.weight"].any()) == dated
+
+
+def test_what_was_bought_pulls_and_what_was_bought_long_ago_does_not(snapshot: Snapshot) -> None:
+    torch.manual_seed(3)
+    network = TwoTowerSequenceConfig(dim=8, events=4).build(snapshot.encoder.schema)
+    for weight in network.parameters():
+        torch.nn.init.normal_(weight, std=0.3)
+    scorer = scorer_of(network).observe(snapshot)
+    customer = snapshot.customers(np.bincount(snapshot.history.users).argmax()[None])
+    assert len(customer.bought.values) > 4
+    new = np.setdiff1d(np.arange(snapshot.history.n_items), customer.bought.values)
+    told = scorer.explain(customer, new)
+    read = np.isin(told.bought, customer.line_items[-4:])
+    assert (told.pull[:, read].abs().amax(0) > 1e-3).all()
+    assert not told.pull[:, ~read].any()

@@ -13,12 +13,13 @@ import torch
 from embedrec import Recommender
 from embedrec.bundle import read_bundle
 from embedrec.columns import CATEGORY, PRODUCT, REASON, TIME
-from embedrec.features import Snapshot
+from embedrec.features import FeatureEncoder, Snapshot
 from embedrec.features.history import Ragged
 from embedrec.features.schema import LOOKS
-from embedrec.models import Explanation
+from embedrec.models import Explanation, TwoTowerSequenceConfig, scorer_of
 from embedrec.serving.reasons import WORDS, reasons
 from runs import Trained
+from shops import at_day, history_of, small_shop
 
 BEFORE = re.compile(r"Bought (?:(\d+) times|once) before, last on (\d+ \w{3} \d{4})")
 BECAUSE_OF = re.compile(r"because they bought (.+?)(?: and (.+))?")
@@ -184,3 +185,16 @@ def test_products_are_called_by_their_title(trained: Trained) -> None:
     named = {name for table in shown for reason in table for name in named_in(reason)}
     assert named
     assert named <= set(titles)
+
+
+def test_a_model_of_sequences_names_what_was_bought() -> None:
+    until = at_day(200)
+    snapshot = FeatureEncoder.fit(*history_of(small_shop(5)), until).at(until)
+    torch.manual_seed(0)
+    scorer = scorer_of(TwoTowerSequenceConfig(dim=8, events=4).build(snapshot.encoder.schema)).observe(snapshot)
+    customer = snapshot.customers(np.bincount(snapshot.history.users).argmax()[None])
+    new = np.setdiff1d(np.arange(snapshot.history.n_items), customer.bought.values)
+    ids = snapshot.history.product_ids
+    named = [named_in(reason) for reason in reasons(scorer, snapshot, customer, new, ids)]
+    assert {name for names in named for name in names} <= set(ids[customer.line_items[-4:]])
+    assert sum(bool(names) for names in named) > len(new) / 4

@@ -29,17 +29,31 @@ class Block(nn.Module):
 
     def forward(self, tokens: Tensor) -> Tensor:
         """tokens[B, T, d] → [B, T, d]; a token sees itself and those before it."""
-        size, length, dim = tokens.shape
-        query, key, value = (
-            self.inward(self.before(tokens)).view(size, length, 3, self.heads, dim // self.heads).unbind(2)
-        )
+        query, key, value = self._by_head(self.inward(self.before(tokens)))
         rate = self.rate if self.training else 0.0
-        seen = F.scaled_dot_product_attention(
-            query.transpose(1, 2), key.transpose(1, 2), value.transpose(1, 2), dropout_p=rate, is_causal=True
-        )
-        tokens = tokens + self.dropout(self.outward(seen.transpose(1, 2).reshape(size, length, dim)))
+        seen = F.scaled_dot_product_attention(query, key, value, dropout_p=rate, is_causal=True)
+        tokens = tokens + self.dropout(self.outward(seen.transpose(1, 2).reshape(tokens.shape)))
         added: Tensor = tokens + self.dropout(self.each(self.between(tokens)))
         return added
+
+    def read(self, tokens: Tensor, last: Tensor) -> Tensor:
+        """tokens[B, T, d], last[B] → [B, T, d]: what self-attention adds to the token `last` from each token.
+
+        Biases are nobody's, and left out.
+        """
+        before = self.before(tokens)
+        query, key, _ = self._by_head(self.inward(before))
+        *_, value = self._by_head(F.linear(before, self.inward.weight))
+        asked = query[torch.arange(len(last)), :, last, None]  # [B, heads, 1, d / heads]
+        later = torch.arange(tokens.shape[1]) > last[:, None]
+        weight = (asked @ key.transpose(2, 3) / query.shape[-1] ** 0.5).masked_fill(later[:, None, None], -torch.inf)
+        seen = weight.softmax(-1).transpose(2, 3) * value  # [B, heads, T, d / heads]
+        return F.linear(seen.transpose(1, 2).reshape(tokens.shape), self.outward.weight)
+
+    def _by_head(self, inward: Tensor) -> tuple[Tensor, ...]:
+        """[B, T, 3 d] → query, key and value, each [B, heads, T, d / heads]."""
+        size, length, width = inward.shape
+        return inward.view(size, length, 3, self.heads, width // 3 // self.heads).permute(2, 0, 3, 1, 4).unbind()
 
 
 class OrderEncoder(nn.Module):
@@ -61,14 +75,36 @@ class OrderEncoder(nn.Module):
 
         What stands after a customer's last token may be anything: no token before it looks there.
         """
-        place = self.place.weight[: vectors.shape[1]]
-        tokens = self.dropout(self.enter(vectors) + place + self.gap(torch.log1p(gaps)[..., None] * GAP))
+        tokens = self.dropout(self._enter(vectors, gaps))
         for block in self.blocks:
             tokens = block(tokens)
         left: Tensor = self.leave(tokens)
         return left
 
+    def shares(self, vectors: Tensor, gaps: Tensor, last: Tensor) -> Tensor:
+        """[B, T, d]: what each token adds to what is returned for the token `last` [B], without dropout.
+
+        Within the blocks that token is a sum: what it was, what attention adds from each token, and what the small
+        networks add, which is no single token's and left out like places, gaps and biases. The last norm is linear
+        once mean and spread are known. A token that has itself read earlier ones in a block below counts as one.
+        """
+        rows, tokens = torch.arange(len(last)), self._enter(vectors, gaps)
+        shares = torch.zeros_like(tokens)
+        shares[rows, last] = self.enter(vectors)[rows, last]
+        for block in self.blocks:
+            assert isinstance(block, Block)
+            shares, tokens = shares + block.read(tokens, last), block(tokens)
+        spread = (tokens[rows, last].var(1, correction=0) + self.leave.eps).sqrt()[:, None, None]
+        left: Tensor = (shares - shares.mean(2, keepdim=True)) / spread * self.leave.weight
+        return left
+
+    def _enter(self, vectors: Tensor, gaps: Tensor) -> Tensor:
+        entered: Tensor = (
+            self.enter(vectors) + self.place.weight[: vectors.shape[1]] + self.gap(torch.log1p(gaps)[..., None] * GAP)
+        )
+        return entered
+
     def reach(self) -> Tensor:
         """Return a length that nothing it returns exceeds: before scale and shift the last norm gives it √d."""
-        longest: Tensor = self.leave.weight.abs().max() * len(self.leave.weight) ** 0.5 + self.leave.bias.norm()
-        return longest
+        reach: Tensor = self.leave.weight.abs().max() * len(self.leave.weight) ** 0.5 + self.leave.bias.norm()
+        return reach

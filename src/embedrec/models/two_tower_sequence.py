@@ -21,12 +21,12 @@ from embedrec.features import Customers, FeatureSchema, Snapshot
 from embedrec.features.history import Ints
 from embedrec.features.patterns import normalised, spectral
 from embedrec.models.attention import OrderEncoder
-from embedrec.models.base import NetworkScorer
+from embedrec.models.base import Explanation, NetworkScorer
 from embedrec.models.classic.collaborative import faint_popularity, last_of_all
 from embedrec.models.inputs import ProductInputs, product_inputs
 from embedrec.models.recipe import Recipe
 from embedrec.models.towers import ProductTower
-from embedrec.models.windows import windows
+from embedrec.models.windows import Windows, windows
 
 STD = 0.02  # standard deviation of fresh embeddings
 
@@ -138,9 +138,22 @@ class TwoTowerSequenceScorer(NetworkScorer):
 
     @torch.no_grad()
     def score_parts(self, customers: Customers) -> dict[str, Tensor]:
-        """Return where the order of purchases leads, and what sells; each [B, N] float64."""
-        order = self._order(customers) @ self.vectors_.T
-        return {"order": order, "popularity": self.popularity_.expand_as(order)}
+        """Return what each purchase adds by itself, what their order adds, and what sells; each [B, N] float64."""
+        both = self._order(customers) @ self.vectors_.T
+        history = self._shares(self._window(customers)).sum(1) @ self.vectors_.T
+        return {"history": history, "order": both - history, "popularity": self.popularity_.expand_as(both)}
+
+    @torch.no_grad()
+    def explain(self, customer: Customers, items: Ints) -> Explanation:
+        """Take the scores of items[n] apart for one customer (B = 1); pulls of new products add up to "history"."""
+        assert customer.size == 1
+        bought, asked = customer.bought.values, torch.from_numpy(items)
+        window = self._window(customer)
+        place = torch.from_numpy(np.searchsorted(bought, window.items[window.filled]))
+        shares = self._shares(window)[0, : len(place)]
+        pull = self.vectors_[asked] @ shares.new_zeros(len(bought), shares.shape[1]).index_add_(0, place, shares).T
+        pull[torch.from_numpy(np.isin(items, bought))] = 0.0
+        return super().explain(customer, items)._replace(bought=bought, pull=pull)
 
     likeness = "Appeals to the same customers"
 
@@ -155,10 +168,17 @@ class TwoTowerSequenceScorer(NetworkScorer):
 
     def _order(self, customers: Customers) -> Tensor:
         """[B, d]: what the last purchases lead to, 0 where there is none."""
-        window = windows(
-            customers.line_items, -customers.line_ages, customers.lines.offsets, self.network.config.events
-        )
+        window = self._window(customers)
         read = self.network.order(self.vectors_[torch.from_numpy(window.items)], torch.from_numpy(window.gaps))
         lengths = torch.from_numpy(window.lengths)
         last: Tensor = read[torch.arange(len(lengths)), (lengths - 1).clamp(min=0)]
         return last * (lengths > 0)[:, None]
+
+    def _shares(self, window: Windows) -> Tensor:
+        """[B, T, d]: what each of the last purchases adds to that by itself, 0 where there is none."""
+        items, gaps = torch.from_numpy(window.items), torch.from_numpy(window.gaps)
+        last = torch.from_numpy(window.lengths - 1).clamp(min=0)
+        return self.network.order.shares(self.vectors_[items], gaps, last) * torch.from_numpy(window.filled)[..., None]
+
+    def _window(self, customers: Customers) -> Windows:
+        return windows(customers.line_items, -customers.line_ages, customers.lines.offsets, self.network.config.events)
