@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from hypothesis import settings
 
 from embedrec.demo_shop import write_demo_shop
 from runs import QUICK, SIMPLE, UNTRACKED, Trained, train_here
@@ -22,6 +23,8 @@ def pytest_configure(config: pytest.Config) -> None:
     # Tensors are tiny here: several threads would only wait for each other.
     torch.set_num_threads(1)
     os.environ["OMP_NUM_THREADS"] = "1"  # of the commands that tests start
+    settings.register_profile("patient", deadline=None)  # a busy machine is no failure
+    settings.load_profile("patient")
     for warning in THIRD_PARTY:
         config.addinivalue_line("filterwarnings", warning)
 

@@ -13,7 +13,7 @@ from embedrec.tables.model import EVENT_COLUMNS
 from shops import frame
 
 # Shrinking a whole shop takes minutes and shows little more than its seed.
-unshrunk = settings(deadline=None, phases=(Phase.reuse, Phase.generate))
+unshrunk = settings(phases=(Phase.reuse, Phase.generate))
 
 # New ids sort before, between and after those of `small_shop`, so that all numbers inside may shift.
 NEW_CUSTOMERS = ["A", "C0003x", "Z"]

@@ -176,7 +176,7 @@ def brute_force_dot(case: Case) -> tuple[np.ndarray, np.ndarray]:
     return brute_force(scores, case.k)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(cases(), st.sampled_from([torch.float32, torch.bfloat16]), st.sampled_from([2, 8]), st.sampled_from([1, 4, 128]))
 def test_dot_products_equal_a_full_sort(case: Case, products: torch.dtype, group: int, block: int) -> None:
     with mock.patch.multiple(ranking, GROUP=group, _USER_BLOCK=block):

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Literal
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from embedrec.report import (
@@ -378,7 +378,6 @@ def test_leading_names_have_colours_of_their_own_and_the_rest_are_alike() -> Non
 ROOM = Box(0.0, 0.0, 400.0, 250.0)
 
 
-@settings(deadline=None)
 @given(st.lists(st.tuples(st.floats(10, 390), st.floats(10, 240)), max_size=4))  # of more, a cluster may leave no room
 def test_labels_cover_neither_each_other_nor_the_edge(points: list[tuple[float, float]]) -> None:
     placed = place(points, [(80.0, 12.0)] * len(points), ROOM, gap=6.0)

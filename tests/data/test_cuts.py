@@ -62,7 +62,7 @@ def test_nothing_to_learn_from(days: tuple[int, ...]) -> None:
     assert training_cuts(of(*(("Ann", "P", day) for day in days)), at_day(30), 5 * DAY, 10) == []
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.integers(2, 310), st.integers(1, 120 * DAY), st.integers(1, 40))
 def test_every_cut_lies_within_training(day: int, horizon: int, count: int) -> None:
     until = at_day(day)

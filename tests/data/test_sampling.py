@@ -115,7 +115,7 @@ def test_many_draws_approach_the_full_loss() -> None:
     assert errors[2] < 0.01
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(st.data(), st.integers(0, 99))
 def test_any_batch(data: st.DataObject, seed: int) -> None:
     n_items = data.draw(st.integers(1, 12))

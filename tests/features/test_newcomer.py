@@ -35,7 +35,7 @@ def as_a_real_customer(items: list[int], page_views: float, time_spent: float) -
     return encoder.customers(np.zeros(1, np.int64), PRODUCTS)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(
     st.lists(st.integers(0, ENCODER.history.n_items - 1), max_size=6, unique=True),
     st.sampled_from([np.nan, 0.0, 17.0]),

@@ -30,7 +30,7 @@ def fields(shop: History | Catalogue) -> dict[str, object]:
     return {field.name: getattr(shop, field.name) for field in dataclasses.fields(shop)}
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(st.integers(0, 10), st.integers(0, 1000), st.sampled_from([0, 40]))
 def test_shuffled_tables_are_the_same_shop(shop: int, order: int, views: int) -> None:
     rng = np.random.default_rng(order)

@@ -21,7 +21,7 @@ from embedrec.tables import Tables
 from embedrec.tables.model import CUSTOMER_COLUMNS, PRODUCT_COLUMNS
 from shops import at_day, frame, history_of, lines, small_shop, tables_of
 
-quick = settings(max_examples=25, deadline=None)
+quick = settings(max_examples=25)
 Counts = dict[int, int]
 
 

@@ -30,7 +30,7 @@ from embedrec.serving.reasons import reasons
 from embedrec.tables import Tables
 from shops import at_day, history_of, lines, small_shop, tables_of, with_events
 
-quick = settings(max_examples=20, deadline=None)
+quick = settings(max_examples=20)
 shops = st.builds(small_shop, st.integers(0, 50), products=st.integers(2, 30), customers=st.integers(2, 40))
 CONFIGS = [UserKnnConfig(), ItemKnnConfig(), SvdConfig(dim=6), IalsConfig(dim=6, iterations=3)]
 LEARNED = CONFIGS[1:]

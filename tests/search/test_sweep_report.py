@@ -230,7 +230,7 @@ records = st.lists(
 
 
 @given(records, st.booleans())
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=12)
 def test_any_record_has_a_report(tmp_path_factory: pytest.TempPathFactory, trials: list[TrialRecord], up: bool) -> None:
     written(tmp_path_factory.mktemp("page"), sweep(*trials, maximize=up, asked=20))
 

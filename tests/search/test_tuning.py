@@ -103,7 +103,7 @@ def test_every_trial_is_new_and_the_first_is_the_default(tmp_path: Path) -> None
     assert "(model.dim=" in said[7]
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(values=st.lists(st.sampled_from([None, 0.1, 0.2, 0.3, math.nan, math.inf]), min_size=5, max_size=5))
 def test_the_best_trial_is_chosen_and_never_one_below_the_default(values: list[float | None]) -> None:
     stream = iter(values)
@@ -132,7 +132,7 @@ def test_of_ratings_the_lower_error_is_better(tmp_path: Path) -> None:
     assert worst.settings == {"model.dim": 8}
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(
     few=st.lists(st.integers(1, 200), min_size=1, max_size=4, unique=True),
     low=st.integers(1, 5),
@@ -204,7 +204,7 @@ class Killed(BaseException):
     """Stands in for a kill: nothing may catch it."""
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(at=st.lists(st.integers(0, 7), min_size=1, max_size=2, unique=True), sampler=st.sampled_from(["tpe", "random"]))
 def test_a_killed_search_ends_like_an_undisturbed_one(at: list[int], sampler: str) -> None:
     count = itertools.count()

@@ -289,7 +289,7 @@ CELL = st.one_of(
 )
 
 
-@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     good=st.integers(0, 60),
     odd=st.lists(st.lists(CELL, max_size=6).map(",".join), max_size=4),
@@ -313,7 +313,7 @@ def test_every_row_is_accounted_for_or_the_file_refused(shop: Shop, good: int, o
     assert set(tables.events["customer_id"]) >= {f"C{i}" for i in range(good)}
 
 
-@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     lines=st.lists(st.tuples(st.sampled_from("AB"), st.sampled_from("PQ"), st.integers(1, 9)), min_size=1),
     seed=st.randoms(),
