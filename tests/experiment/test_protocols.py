@@ -274,7 +274,8 @@ def test_given_parts_are_kept(rows: list[Line], time: str, seed: int) -> None:
     assume(any(part == "valid" and row[3] == PURCHASE for part, row in zip(parts, rows, strict=True)))
     events, split, after = arranged(tables(rows, time, parts), "given")
     assert events["part"].tolist() == parts
-    assert (split.warning, after.warnings) == ("", ())
+    looked = any(part == "train" and row[3] != PURCHASE for part, row in zip(parts, rows, strict=True))
+    assert (split.warning, len(after.warnings)) == ("", int(time == "none" and looked))
     if time == "none":
         return
     for _, mine in events.groupby([CUSTOMER, "part"]):
@@ -297,6 +298,19 @@ def test_without_a_valid_part_some_training_products_serve(rows: list[Line], tim
     assert set(looks["part"]) <= {"train"}, "the part they were given"
     for _, mine in train.groupby(CUSTOMER):
         assert "train" in set(mine["part"])
+
+
+def test_looks_of_a_given_split_come_before_all_purchases() -> None:
+    """At the test all looks of training are known, those of held-out products too; so they must be while learning."""
+    rows = [("A", f"P{number}", 0, kind) for number in range(6) for kind in (VIEW, PURCHASE)]
+    rows += [("A", "P0", 0, CART), ("A", "P9", 0, VIEW)]
+    parts = ["train" if kind != PURCHASE or product < "P4" else "test" for _, product, _, kind in rows[:-1]] + ["test"]
+    events, split, arranged_tables = arranged(tables(rows, "none", parts), "given")
+    looks, purchases = events[events[EVENT] != PURCHASE], bought(events)
+    known = looks[looks[PRODUCT] != "P9"]
+    assert known["seconds"].max() < purchases["seconds"].min()
+    assert looks[looks[PRODUCT] == "P9"]["seconds"].min() >= split.test_from, "a look of the test part is not known"
+    assert any("views and carts have no order" in warning for warning in arranged_tables.warnings)
 
 
 def test_a_tenth_of_the_training_products_is_held_out() -> None:

@@ -40,6 +40,10 @@ LEAVE_LAST_OUT = (
     "purchases, so the figures are higher than in daily use"
 )
 RANDOM = "a random part of each customer's products is held out: the figures say little about the future"
+LOOKS_FIRST = (
+    "views and carts have no order: those of the training part count as known from the start, also where they were of "
+    "a product that is held out"
+)
 WITHOUT_VALID = "the given split has no validation part: a random 10 % of each customer's training products are one"
 
 
@@ -64,16 +68,18 @@ def arrange(tables: Tables, config: SplitConfig) -> tuple[Tables, Split]:
         if not (bought & (parts == part)).any():
             raise DataError(f"split.protocol={protocol} leaves no purchase to {goal} on: more purchases are needed")
     in_sequence = rows.moments is not None and protocol != "random"
+    looks_first = protocol == "given" and not in_sequence
     if in_sequence:
         test_from, times = _one_day_a_purchase(rows, parts)
     else:
-        test_from, times = _at_random(rows, parts, rng, looks_first=protocol == "given")
+        test_from, times = _at_random(rows, parts, rng, looks_first)
     split = Split(int(times[bought].min()), VALID_FROM, test_from, int(times[bought].max()) + 1, protocol, warning)
     events = in_order(lean.assign(**{TIME: times.astype("datetime64[s]")}))
     products = tables.products
     if KNOWN_FROM in products:  # the attributes stood on the rows: they are known from the first one on
         products = products.assign(**{KNOWN_FROM: products[PRODUCT].map(events.groupby(PRODUCT)[TIME].min())})
-    warnings = (*tables.warnings, warning) if warning else tables.warnings
+    told = [warning, LOOKS_FIRST if looks_first and (~bought & (parts == TRAIN)).any() else ""]
+    warnings = (*tables.warnings, *filter(None, told))
     return replace(tables, events=events, products=products, warnings=warnings), split
 
 
@@ -140,7 +146,7 @@ def _place(rows: Rows, among: Bools, rng: np.random.Generator) -> Floats:
     return np.where(count == 1, 0.0, place)
 
 
-def _at_random(rows: Rows, parts: Ints, rng: np.random.Generator, *, looks_first: bool) -> tuple[int, Ints]:
+def _at_random(rows: Rows, parts: Ints, rng: np.random.Generator, looks_first: bool) -> tuple[int, Ints]:
     """Return where the test begins and a time for each event, [E] seconds, where no order is known.
 
     With `looks_first` the views and carts of training come before all purchases. At the test all of them are known,
