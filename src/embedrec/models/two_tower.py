@@ -2,7 +2,7 @@
 
     score(b, j) = popularity(j) + interest_b · sales_j + repeat(b, j)           b bought j before
                 = popularity(j) + vector_b · vector_j + looks(b, j)             b did not; looks where b looked at j
-                = popularity(j) + vector_b · vector_j + looks + habits(b, category_j) + lift        nobody did
+                = popularity(j) + vector_b · vector_j + looks + habits(b, category_j) + lift   nobody did
 
     vector_b = [ scale · LayerNorm(identity_b + behaviour_b + history_b),  weight_b · direction_b,  interest_b ]
     vector_j = [ product_j,                                                direction_j,             sales_j    ]
@@ -63,7 +63,7 @@ class TwoTowerConfig(BaseModel):
     features: bool = True
     """Behaviour of customers; category, price, rating and sales of products. Without them ids and history remain."""
     history: bool = True
-    """What customers bought: its mean, its patterns, its categories. Without it the head for products bought remains."""
+    """What customers bought: its mean, its patterns, its categories. Without it the repeat head remains."""
     repeat: bool = True
     """A head of its own for products bought before."""
     looks: bool = True
