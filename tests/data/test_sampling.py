@@ -11,7 +11,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from embedrec.data.sampling import Candidates, Negatives, sample_candidates
+from embedrec.data.sampling import Candidates, Draw, Negatives, chance_of, sample_candidates
 from embedrec.features.history import Ragged
 from embedrec.losses import softmax_loss
 
@@ -172,3 +172,42 @@ def test_in_batch_products_stand_for_all_by_how_often_they_turn_up() -> None:
         sums.append((weight * value[found.items]).sum())
         assert (found.log_weight[0, own] == 0).all()
     assert np.mean(sums) == pytest.approx(value[share > 0].sum(), rel=0.02)
+
+
+BUYERS = np.array([90.0, 5.0, 3.0, 0.0, 0.0, 0.0, 50.0, 0.0])
+
+
+@pytest.mark.parametrize("draw", ["popularity", "mixed"])
+@pytest.mark.parametrize("negatives", [1, 2, 5])
+def test_chances_add_up_and_follow_the_buyers(draw: Draw, negatives: int) -> None:
+    chance = chance_of(draw, AVAILABLE, BUYERS, negatives)
+    assert chance.sum() == pytest.approx(negatives)
+    assert chance.max() <= 1
+    assert not chance[~AVAILABLE].any()
+    assert (np.diff(chance[AVAILABLE]) <= 0).all()
+    assert (chance[AVAILABLE] > 0).all()  # or its weight could not make up for it
+    if draw == "mixed":
+        assert (chance[AVAILABLE] >= 0.5 * negatives / 6).all()
+
+
+def test_by_popularity_what_is_bought_more_is_drawn_more() -> None:
+    chance = chance_of("popularity", AVAILABLE, BUYERS, 1)
+    assert chance[:3] == pytest.approx(np.array([91, 6, 4]) / 104)
+
+
+@pytest.mark.parametrize("negatives", ["all", 6, "in_batch"])
+def test_where_nothing_is_drawn_there_is_no_chance(negatives: Negatives) -> None:
+    assert chance_of("popularity", AVAILABLE, BUYERS, negatives) is None
+
+
+@pytest.mark.parametrize("draw", ["popularity", "mixed"])
+def test_weights_make_up_for_the_chance(draw: Draw) -> None:
+    """On average over draws every product counts once: the sum of weights is the catalogue's."""
+    chance, rng = chance_of(draw, AVAILABLE, BUYERS, 3), np.random.default_rng(0)
+    nobody = ragged([])
+    total, draws = np.zeros(N), 4000
+    for _ in range(draws):
+        candidates = sample_candidates(AVAILABLE, nobody, nobody, 3, rng, chance)
+        total[candidates.items] += np.exp(candidates.log_weight[0])
+    deviation = np.sqrt((1 / np.where(AVAILABLE, chance, 1) - 1) / draws)
+    assert (np.abs(total / draws - AVAILABLE) <= 4 * deviation).all()

@@ -10,8 +10,9 @@ import torch
 from torch import Tensor
 
 from embedrec.data.cuts import Cut
-from embedrec.data.sampling import Candidates, Negatives, sample_candidates
+from embedrec.data.sampling import Candidates, Draw, Negatives, chance_of, sample_candidates
 from embedrec.features import FeatureEncoder, Snapshot
+from embedrec.features.history import NEVER, Floats
 from embedrec.features.patterns import PatternSettings, patterns
 from embedrec.models.inputs import CustomerInputs, ProductInputs, customer_inputs, product_inputs
 
@@ -67,10 +68,12 @@ class Batches:
         seed: int,
         epoch: int,
         start: int = 0,
+        draw: Draw = "uniform",
     ) -> None:
         self._snapshots = snapshots
         self._negatives: Negatives = negatives
-        self._turns_up: dict[int, np.ndarray] = {}
+        self._draw: Draw = draw
+        self._chances: dict[int, Floats | None] = {}
         self._batch_size = batch_size
         self._stream = (seed, epoch)
         self._start = start
@@ -100,7 +103,7 @@ class Batches:
             customers.bought,
             self._negatives,
             rng,
-            self._chance(cut, snapshot) if self._negatives == "in_batch" else None,
+            self._chance(cut, snapshot),
         )
         return Batch(
             customers=customer_inputs(customers),
@@ -114,11 +117,23 @@ class Batches:
             bought_columns=torch.from_numpy(sampled.bought_columns),
         )
 
-    def _chance(self, cut: Cut, snapshot: Snapshot) -> np.ndarray:
-        """[N]: how likely a batch of the cut is to hold each product as a target."""
-        if cut.as_of not in self._turns_up:
-            wanted = snapshot.history.targets(cut.users, cut.as_of, cut.until).values
-            share = np.bincount(wanted, minlength=snapshot.history.n_items) / len(cut.users)
-            size = min(self._batch_size, len(cut.users))
-            self._turns_up[cut.as_of] = 1 - (1 - share) ** size
-        return self._turns_up[cut.as_of]
+    def _chance(self, cut: Cut, snapshot: Snapshot) -> Floats | None:
+        """[N]: how likely a batch of the cut holds each product as a target, or draws it; None where all are alike."""
+        if cut.as_of not in self._chances:
+            self._chances[cut.as_of] = (
+                self._turns_up(cut, snapshot)
+                if self._negatives == "in_batch"
+                else chance_of(
+                    self._draw,
+                    snapshot.products.candidates,
+                    snapshot.history.distinct_customers(NEVER + 1, cut.as_of),
+                    self._negatives,
+                )
+            )
+        return self._chances[cut.as_of]
+
+    def _turns_up(self, cut: Cut, snapshot: Snapshot) -> Floats:
+        wanted = snapshot.history.targets(cut.users, cut.as_of, cut.until).values
+        share = np.bincount(wanted, minlength=snapshot.history.n_items) / len(cut.users)
+        chance: Floats = 1 - (1 - share) ** min(self._batch_size, len(cut.users))
+        return chance

@@ -1,8 +1,9 @@
 """Which products stand in the denominator of the softmax: the whole catalogue, or a sample shared by the batch.
 
 Sampled: every customer's own targets and bought products count fully, and `negatives` products drawn uniformly
-without replacement stand for all others, each with weight (products / negatives). The sum is then an unbiased
-estimate of the catalogue's, up to the own products, which are exact.
+without replacement stand for all others, each with weight (products / negatives); or products are drawn by their
+popularity, each on its own with a chance of its own, and have weight 1 / chance. The sum is then an unbiased estimate
+of the catalogue's, up to the own products, which are exact.
 
 In batch: the products that customers of the batch buy stand for all, each with weight 1 / (how likely it is to turn
 up in a batch), the "logQ correction" of Yi et al. 2019, "Sampling-Bias-Corrected Neural Modeling for Large Corpus Item
@@ -16,9 +17,10 @@ from typing import Literal, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from embedrec.features.history import Bools, Ints, Ragged
+from embedrec.features.history import Bools, Floats, Ints, Ragged
 
 Negatives = int | Literal["all", "in_batch"]
+Draw = Literal["uniform", "popularity", "mixed"]
 
 
 class Candidates(NamedTuple):
@@ -39,7 +41,7 @@ def sample_candidates(
     bought: Ragged,
     negatives: Negatives,
     rng: np.random.Generator,
-    turns_up: npt.NDArray[np.float64] | None = None,
+    chance: Floats | None = None,
 ) -> Candidates:
     """Choose products to score and weigh them.
 
@@ -50,7 +52,8 @@ def sample_candidates(
         bought: distinct products each customer bought before.
         negatives: how many to draw; `all` scores the whole catalogue, `in_batch` what the batch itself buys.
         rng: the batch's own stream.
-        turns_up: [N] chance that a batch holds the product as a target; needed for `in_batch`.
+        chance: [N] for `in_batch` how likely a batch holds the product as a target; else how likely each is drawn,
+            None where all are alike.
     """
     n_items, size = len(available), len(targets.offsets) - 1
     known = available[targets.values]
@@ -58,10 +61,10 @@ def sample_candidates(
     first_time = ~np.isin(rows * n_items + wanted, bought.rows * n_items + bought.values)
     pool = np.flatnonzero(available)
     if negatives == "in_batch":
-        assert turns_up is not None
+        assert chance is not None
         items = np.unique(wanted)
         place = _places(items, n_items)
-        log_weight = np.repeat(-np.log(turns_up[items]).astype(np.float32)[None], size, axis=0)
+        log_weight = np.repeat(-np.log(chance[items]).astype(np.float32)[None], size, axis=0)
         log_weight[rows, place[wanted]] = 0.0
         here = place[bought.values] >= 0
         bought_rows, bought_items = bought.rows[here], bought.values[here]
@@ -70,15 +73,41 @@ def sample_candidates(
         base = np.where(available, 0.0, -np.inf).astype(np.float32)
         log_weight = np.repeat(base[None], size, axis=0)
         return Candidates(None, log_weight, rows, wanted, first_time, bought.rows, bought.values)
-    drawn = rng.choice(pool, negatives, replace=False)
+    if chance is None:
+        drawn, weight = rng.choice(pool, negatives, replace=False), np.log(len(pool) / negatives)
+    else:
+        drawn = pool[rng.random(len(pool)) < chance[pool]]
+        weight = -np.log(chance[drawn])
     items = np.unique(np.concatenate([drawn, wanted, bought.values]))
     place = _places(items, n_items)
     base = np.full(len(items), -np.inf, np.float32)
-    base[place[drawn]] = np.log(len(pool) / negatives)
+    base[place[drawn]] = weight
     log_weight = np.repeat(base[None], size, axis=0)
     log_weight[bought.rows, place[bought.values]] = 0.0
     log_weight[rows, place[wanted]] = 0.0
     return Candidates(items, log_weight, rows, place[wanted], first_time, bought.rows, place[bought.values])
+
+
+def chance_of(draw: Draw, available: Bools, buyers: Floats, negatives: Negatives) -> Floats | None:
+    """Return how likely each of N products is drawn, adding up to `negatives`; None where all are alike.
+
+    By popularity a product's chance follows its buyers[N] so far and one more, as nobody may be left out; mixed, half
+    of the draws are by popularity and half uniform (Yang et al. 2020, "Mixed Negative Sampling for Learning Two-tower
+    Neural Networks in Recommendations").
+    """
+    size = int(available.sum())
+    if draw == "uniform" or not isinstance(negatives, int) or negatives >= size:
+        return None
+    share = np.where(available, buyers + 1.0, 0.0)
+    share /= share.sum()
+    if draw == "mixed":
+        share = (share + available / size) / 2
+    sure = np.zeros(len(share), np.bool_)
+    while True:  # what is drawn anyway cannot use a greater chance: the others get it
+        chance: Floats = np.where(sure, 1.0, share * (negatives - sure.sum()) / share[~sure].sum())
+        if not (chance > 1).any():
+            return chance
+        sure |= chance > 1
 
 
 def _places(items: Ints, n_items: int) -> Ints:

@@ -20,6 +20,7 @@ from embedrec.features import DAY, Snapshot
 from embedrec.features.history import Floats, Ints
 from embedrec.features.patterns import HALF_LIFE, PatternSettings
 from embedrec.models import LearnedConfig, TwoTowerConfig, TwoTowerSequenceConfig
+from embedrec.training.config import SoftmaxConfig
 
 LACKING = {
     "cuts": "no customer bought both before and within a training window",
@@ -42,7 +43,8 @@ def training_data(config: RunConfig, model: LearnedConfig, shop: Shop, moment: S
     if model.recipe.examples == "cuts":
         cuts = training_cuts(moment.history, moment.as_of, horizon(shop), config.trainer.cuts)
         snapshots = Snapshots(moment.encoder, pattern_settings(model, shop))
-        return TrainingData(cuts, partial(Batches, snapshots, cuts, size, negatives), config.seed)
+        draw = config.loss.draw if isinstance(config.loss, SoftmaxConfig) else "uniform"
+        return TrainingData(cuts, partial(Batches, snapshots, cuts, size, negatives, draw=draw), config.seed)
     if model.recipe.examples == "ratings":
         pairs = _ratings(model, shop, moment)
         return TrainingData(pairs, partial(PairBatches, pairs, size, 0), config.seed)

@@ -27,6 +27,7 @@ from embedrec.features.patterns import normalised, spectral
 from embedrec.models.base import Explanation, NetworkScorer
 from embedrec.models.classic.collaborative import faint_popularity, last_of_all
 from embedrec.models.recipe import Recipe
+from embedrec.models.unit_rows import unit_rows
 
 LIFT, REACH = 0.04, 0.4
 POWER_ITERATIONS = 2
@@ -107,7 +108,7 @@ class TwoTowerIds(nn.Module):
 
     def forward(self, users: Tensor, items: Tensor) -> tuple[Tensor, Tensor]:
         """Return unit vectors of users[B] and items[n]: [B, d] and [n, d]."""
-        return F.normalize(self.customers(users), dim=1), F.normalize(self.products(items), dim=1)
+        return unit_rows(self.customers.weight, users), unit_rows(self.products.weight, items)
 
 
 class TwoTowerIdsScorer(NetworkScorer):

@@ -61,7 +61,7 @@ class TwoTowerSequenceConfig(BaseModel):
             "precision": "bfloat16",
         },
         losses=("softmax",),
-        unread=("first_time_weight",),
+        unread=("first_time_weight", "draw"),
     )
 
     def build(self, schema: FeatureSchema) -> TwoTowerSequence:

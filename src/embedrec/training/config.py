@@ -7,6 +7,7 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 Negatives = Annotated[int, Field(ge=1)] | Literal["all"]
+Draw = Literal["uniform", "popularity", "mixed"]
 
 
 class _Loss(BaseModel):
@@ -20,7 +21,9 @@ class SoftmaxConfig(_Loss):
     temperature: float = Field(1.0, gt=0, le=100)
     """Divides the scores; below 1 sharpens."""
     negatives: Negatives = 4096
-    """Products drawn uniformly for each batch and shared by it; `all`, or a smaller catalogue, scores every product."""
+    """Products drawn for each batch and shared by it; `all`, or a smaller catalogue, scores every product."""
+    draw: Draw = "uniform"
+    """How they are drawn: `uniform`, by `popularity`, or half of them either way (`mixed`); weights make up for it."""
     first_time_weight: float = Field(1.0, ge=0, le=100)
     """Weight of the same loss over first-time purchases only, with bought products left out."""
 
