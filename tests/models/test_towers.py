@@ -14,7 +14,7 @@ from embedrec.features.history import Ragged
 from embedrec.features.patterns import PatternSettings, Vectors, patterns
 from embedrec.models import TwoTower, TwoTowerConfig, TwoTowerScorer
 from embedrec.models.inputs import CustomerInputs, ProductInputs, customer_inputs, product_inputs
-from embedrec.models.towers import Numeric, drop_ids
+from embedrec.models.towers import Identity, Numeric
 from embedrec.models.two_tower import positions
 from shops import at_day, history_of, small_shop
 
@@ -100,14 +100,30 @@ def test_a_history_that_was_dropped_whole_is_empty(snapshot: Snapshot) -> None:
     assert weights.tolist() == [0, 0]
 
 
-def test_dropped_ids_become_the_unknown() -> None:
+def test_an_id_is_shown_as_often_as_its_purchases_say() -> None:
+    table = Identity([10, 90, 0], 1, 1.0, prior=10.0)
+    with torch.no_grad():
+        table.weight.copy_(torch.tensor([[0.0], [1.0], [1.0], [1.0]]))
     torch.manual_seed(0)
-    rows = torch.arange(1, 10_001)
-    dropped = drop_ids(rows, 0.3, training=True)
-    assert set((dropped - rows).unique().tolist()) >= {0}
-    assert ((dropped == rows) | (dropped == 0)).all()
-    assert float((dropped == 0).float().mean()) == pytest.approx(0.3, abs=0.02)
-    assert torch.equal(drop_ids(rows, 0.3, training=False), rows)
+    shown = table(torch.arange(4).repeat(5000, 1))
+    assert set(shown.unique().tolist()) == {0.0, 1.0}
+    assert shown.mean(0).flatten().tolist() == pytest.approx([0, 1 / 2, 9 / 10, 0], abs=0.02)
+
+
+def test_answers_take_the_mean_of_what_training_showed() -> None:
+    table = Identity([10, 90, 0], 4, 1.0, prior=10.0).eval()
+    unknown, rare, usual, unseen = table(torch.arange(4))
+    own = table.weight.detach()
+    torch.testing.assert_close(unknown, own[0])
+    torch.testing.assert_close(rare, (own[0] + own[1]) / 2)
+    torch.testing.assert_close(usual, 0.1 * own[0] + 0.9 * own[2])
+    torch.testing.assert_close(unseen, own[0])
+
+
+def test_without_a_prior_an_id_is_itself() -> None:
+    table = Identity([1, 5], 3, 1.0, prior=0.0)
+    for mode in (table.train(), table.eval()):
+        assert torch.equal(mode(torch.tensor([0, 1, 2])), table.weight)
 
 
 def test_places_of_products() -> None:

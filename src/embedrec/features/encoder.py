@@ -66,8 +66,8 @@ class FeatureEncoder:
     def fit(cls, history: History, catalogue: Catalogue, until: int) -> FeatureEncoder:
         """Learn every vocabulary and statistic from purchase lines before `until` (seconds)."""
         past = history.times < until
-        sold = np.unique(history.items[past])
-        buyers = np.unique(history.users[past])
+        sold, product_lines = np.unique(history.items[past], return_counts=True)
+        buyers, customer_lines = np.unique(history.users[past], return_counts=True)
         known = np.zeros(history.n_items, bool)
         known[sold] = True
         known |= catalogue.listed
@@ -84,6 +84,8 @@ class FeatureEncoder:
         blank = FeatureSchema(
             customers=tuple(history.customer_ids[buyers]),
             products=tuple(history.product_ids[sold]),
+            customer_lines=tuple(customer_lines.tolist()),
+            product_lines=tuple(product_lines.tolist()),
             categories=categories,
             price_edges=tuple(float(edge) for edge in edges),
             category_price=_category_means(log_price, category, known, len(categories)),

@@ -86,6 +86,10 @@ class FeatureSchema(BaseModel):
     """Customers with a purchase in training."""
     products: tuple[str, ...]
     """Products sold in training."""
+    customer_lines: tuple[int, ...]
+    """Purchase lines in training of each of the customers."""
+    product_lines: tuple[int, ...]
+    """Purchase lines in training of each of the products."""
     categories: tuple[str, ...]
     price_edges: tuple[float, ...]
     """Inner borders of the log-price buckets; bucket 0 is a missing price."""

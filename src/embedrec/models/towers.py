@@ -5,6 +5,7 @@ Legend: B customers, N products, n of them asked for, L purchase lines, d dimens
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
@@ -21,6 +22,32 @@ def embedding(rows: int, dim: int, std: float) -> nn.Embedding:
     table = nn.Embedding(rows + 1, dim)
     nn.init.normal_(table.weight, std=std)
     return table
+
+
+class Identity(nn.Embedding):
+    """rows[*] → vectors [*, d] of ids, of which row 0 is the unknown; what training saw little of counts little.
+
+    An id with n purchase lines is itself in n / (n + prior) of the steps and unknown in the others, which teaches row 0
+    what to say of newcomers. Answers take the mean of both, so that an id's own vector is shrunk towards the unknown
+    as far as little is known of it (credibility weights, as in Bühlmann 1967, "Experience Rating and Credibility").
+    """
+
+    share: Tensor  # [R + 1] n / (n + prior)
+
+    def __init__(self, lines: Sequence[int], dim: int, std: float, prior: float) -> None:
+        super().__init__(len(lines) + 1, dim)
+        nn.init.normal_(self.weight, std=std)
+        count = torch.tensor([0, *lines], dtype=torch.float64)
+        share = count / (count + prior).clamp(min=1.0)
+        self.register_buffer("share", share.to(self.weight.dtype), persistent=False)
+        self.by_chance = prior > 0
+
+    def forward(self, rows: Tensor) -> Tensor:
+        """Look ids up; while training by chance, by torch's random stream."""
+        share = self.share[rows]
+        if self.training and self.by_chance:
+            return super().forward(rows * (torch.rand_like(share) < share))
+        return torch.lerp(self.weight[0], super().forward(rows), share[..., None])
 
 
 class Numeric(nn.Module):
@@ -43,21 +70,19 @@ class Numeric(nn.Module):
 class ProductTower(nn.Module):
     """products[n] → vectors [n, d]: id + category + price bucket + numbers, and how the product sells of late."""
 
-    def __init__(self, schema: FeatureSchema, dim: int, std: float, id_dropout: float, features: bool) -> None:
+    def __init__(self, schema: FeatureSchema, dim: int, std: float, id_prior: float, features: bool) -> None:
         super().__init__()
-        self.id = embedding(len(schema.products), dim, std)
+        self.id = Identity(schema.product_lines, dim, std, id_prior)
         if features:
             self.category = embedding(len(schema.categories), dim, std)
             self.price = embedding(len(schema.price_edges) + 1, dim, std)
             self.numeric = Numeric(len(PRODUCT_NUMERIC), dim)
             self.sales = Numeric(len(PRODUCT_DYNAMIC), dim)
-        self.id_dropout = id_dropout
         self.features = features
 
     def static(self, products: ProductInputs, items: Tensor) -> Tensor:
         """Return what a product is, without how it sells: [n, d]."""
-        row = drop_ids(products.row[items], self.id_dropout, self.training)
-        identity: Tensor = self.id(row)
+        identity: Tensor = self.id(products.row[items])
         if not self.features:
             return identity
         numeric: Tensor = self.numeric(products.numeric[items])
@@ -92,26 +117,24 @@ class CustomerTower(nn.Module):
         schema: FeatureSchema,
         dim: int,
         std: float,
-        id_dropout: float,
+        id_prior: float,
         history_dropout: float | None,
         half_life: float,
         features: bool,
     ) -> None:
         super().__init__()
-        self.id = embedding(len(schema.customers), dim, std)
+        self.id = Identity(schema.customer_lines, dim, std, id_prior)
         if features:
             self.category = embedding(len(schema.categories), dim, std)
             self.price = embedding(len(schema.price_edges) + 1, dim, std)
             self.numeric = nn.Sequential(Numeric(len(CUSTOMER_NUMERIC), dim), nn.SiLU(), nn.Linear(dim, dim))
         self.features = features
         self.history = None if history_dropout is None else nn.Linear(dim, dim, bias=False)
-        self.id_dropout = id_dropout
         self.history_dropout = history_dropout
         self.half_life = half_life
 
     def forward(self, customers: CustomerInputs, line_vectors: Tensor, line_positions: Tensor) -> CustomerParts:
         """Return the parts; line l bought the product with vector `line_vectors[line_positions[l]]`."""
-        row = drop_ids(customers.row, self.id_dropout, self.training)
         weights = self.line_weights(customers)
         mean = F.embedding_bag(
             line_positions,
@@ -121,7 +144,7 @@ class CustomerTower(nn.Module):
             per_sample_weights=weights,
             include_last_offset=True,
         )
-        identity = self.id(row)
+        identity = self.id(customers.row)
         history = self.from_history(mean)
         if not self.features:
             nothing = torch.zeros_like(identity)
@@ -149,11 +172,3 @@ class CustomerTower(nn.Module):
             weights = weights * (torch.rand_like(weights) >= self.history_dropout)
         total = weights.new_zeros(len(lengths)).index_add_(0, rows, weights)
         return weights / total.clamp(min=1e-12)[rows]
-
-
-def drop_ids(rows: Tensor, rate: float, training: bool) -> Tensor:
-    """Send a share of rows to row 0 while training, so that row 0 learns what to say of the unknown."""
-    if not training or not rate:
-        return rows
-    keep = torch.rand(rows.shape, device=rows.device) >= rate
-    return rows * keep

@@ -52,8 +52,8 @@ class TwoTowerConfig(BaseModel):
     name: Literal["two_tower"] = "two_tower"
     dim: int = Field(64, ge=1, le=1024)
     """Length of customer and product vectors."""
-    id_dropout: float = Field(0.5, ge=0, lt=1)
-    """Share of ids shown as "unknown" while training, on both sides."""
+    id_prior: float = Field(100.0, ge=0, le=1e6)
+    """Purchase lines of a customer or product at which its own vector counts as much as that of the unknown."""
     history_dropout: float = Field(0.5, ge=0, lt=1)
     """Share of purchase lines hidden from the history while training."""
     half_life: float = Field(120.0, gt=0, le=36500)
@@ -88,12 +88,12 @@ class TwoTower(nn.Module):
         super().__init__()
         self.config = config
         std, self.scale = (QUIET_STD, QUIET_SCALE) if config.patterns else (STD, 1.0)
-        self.products = ProductTower(schema, config.dim, std, config.id_dropout, config.features)
+        self.products = ProductTower(schema, config.dim, std, config.id_prior, config.features)
         self.customers = CustomerTower(
             schema,
             config.dim,
             std,
-            config.id_dropout,
+            config.id_prior,
             config.history_dropout if config.history else None,
             config.half_life,
             config.features,

@@ -44,8 +44,8 @@ class TwoTowerSequenceConfig(BaseModel):
     """Latest purchase lines that are read."""
     dropout: float = Field(0.4, ge=0, lt=1)
     """Share of the numbers in the customer tower hidden while training."""
-    id_dropout: float = Field(0.0, ge=0, lt=1)
-    """Share of product ids shown as "unknown" while training."""
+    id_prior: float = Field(0.0, ge=0, le=1e6)
+    """Purchase lines of a product at which its own vector counts as much as that of the unknown."""
     features: bool = True
     """Category, price and rating of products."""
 
@@ -81,11 +81,11 @@ class TwoTowerSequence(nn.Module):
     def __init__(self, config: TwoTowerSequenceConfig, schema: FeatureSchema) -> None:
         super().__init__()
         self.config = config
-        self.products = ProductTower(schema, config.dim, STD, config.id_dropout, config.features)
+        self.products = ProductTower(schema, config.dim, STD, config.id_prior, config.features)
         if config.features:
             del self.products.sales
         with torch.no_grad():
-            self.products.id.weight[0] = 0.0  # without id_dropout it is not learned, and says nothing
+            self.products.id.weight[0] = 0.0  # without a prior it is not learned, and says nothing
         self.order = OrderEncoder(config.dim, config.blocks, config.events, config.dropout)
 
     def keep_products(self, products: ProductInputs) -> None:
