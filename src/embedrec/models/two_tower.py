@@ -52,7 +52,7 @@ class TwoTowerConfig(BaseModel):
     name: Literal["two_tower"] = "two_tower"
     dim: int = Field(64, ge=1, le=1024)
     """Length of customer and product vectors."""
-    id_prior: float = Field(100.0, ge=0, le=1e6)
+    id_prior: float = Field(200.0, ge=0, le=1e6)
     """Purchase lines of a customer or product at which its own vector counts as much as that of the unknown."""
     history_dropout: float = Field(0.5, ge=0, lt=1)
     """Share of purchase lines hidden from the history while training."""
