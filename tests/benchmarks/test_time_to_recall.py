@@ -92,8 +92,8 @@ def test_time_to_recall(tmp_path: Path) -> None:
         ratios.append(own / peer)
         found = recall(model)
         print(
-            f"\nGowalla: R@20 {found:.4f} after {own:.1f} s; irspack's iALS of 256 dimensions {recall(rival):.4f} after "
-            f"{peer:.1f} s; {ratios[-1]:.2f} of its time"
+            f"\nGowalla: R@20 {found:.4f} after {own:.1f} s; irspack's iALS of 256 dimensions "
+            f"{recall(rival):.4f} after {peer:.1f} s; {ratios[-1]:.2f} of its time"
         )
         assert found >= WANTED
     torch.set_num_threads(1)
