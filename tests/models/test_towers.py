@@ -122,8 +122,8 @@ def test_answers_take_the_mean_of_what_training_showed() -> None:
 
 def test_without_a_prior_an_id_is_itself() -> None:
     table = Identity([1, 5], 3, 1.0, prior=0.0)
-    for mode in (table.train(), table.eval()):
-        assert torch.equal(mode(torch.tensor([0, 1, 2])), table.weight)
+    for training in (True, False):
+        assert torch.equal(table.train(training)(torch.tensor([0, 1, 2])), table.weight)
 
 
 def test_places_of_products() -> None:

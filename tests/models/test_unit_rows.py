@@ -10,11 +10,12 @@ from torch import nn
 from embedrec.models.unit_rows import unit_rows
 
 
-@pytest.mark.parametrize("rows", [[0], [4, 1, 3], list(range(5))])
-def test_values_and_gradients_are_those_of_normalize(rows: list[int]) -> None:
+@pytest.mark.parametrize("dim", [30_000, 9_000])  # a block holds one row, or three
+@pytest.mark.parametrize("rows", [[], [0], [4, 1, 3], [2, 2, 0, 2], list(range(5))])
+def test_values_and_gradients_are_those_of_normalize(rows: list[int], dim: int) -> None:
     torch.manual_seed(0)
-    table = nn.Embedding(5, 30_000, sparse=True)  # a row fills most of a block
-    chosen, goal = torch.tensor(rows), torch.randn(len(rows), 30_000)
+    table = nn.Embedding(5, dim, sparse=True)
+    chosen, goal = torch.tensor(rows, dtype=torch.int64), torch.randn(len(rows), dim)
     wanted = F.normalize(table(chosen), dim=1)
     (wanted * goal).sum().backward()
     expected, table.weight.grad = table.weight.grad, None

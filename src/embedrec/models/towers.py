@@ -30,6 +30,7 @@ class Identity(nn.Embedding):
     An id with n purchase lines is itself in n / (n + prior) of the steps and unknown in the others, which teaches row 0
     what to say of newcomers. Answers take the mean of both, so that an id's own vector is shrunk towards the unknown
     as far as little is known of it (credibility weights, as in Bühlmann 1967, "Experience Rating and Credibility").
+    Lines are those of the whole training, at early dates too. With a prior of 0 an id always is itself.
     """
 
     share: Tensor  # [R + 1] n / (n + prior)
@@ -40,12 +41,14 @@ class Identity(nn.Embedding):
         count = torch.tensor([0, *lines], dtype=torch.float64)
         share = count / (count + prior).clamp(min=1.0)
         self.register_buffer("share", share.to(self.weight.dtype), persistent=False)
-        self.by_chance = prior > 0
+        self.shrinks = prior > 0
 
     def forward(self, rows: Tensor) -> Tensor:
         """Look ids up; while training by chance, by torch's random stream."""
+        if not self.shrinks:
+            return super().forward(rows)
         share = self.share[rows]
-        if self.training and self.by_chance:
+        if self.training:
             return super().forward(rows * (torch.rand_like(share) < share))
         return torch.lerp(self.weight[0], super().forward(rows), share[..., None])
 

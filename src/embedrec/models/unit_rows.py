@@ -47,5 +47,5 @@ class _UnitRows(torch.autograd.Function):
 
 def _blocks(*tensors: Tensor) -> zip[tuple[Tensor, ...]]:
     """Split tensors[n, *] alike; blocks are views."""
-    some = max(BLOCK // max(tensor[:1].numel() for tensor in tensors), 1)
+    some = max(BLOCK // max(tensor.shape[1:].numel() for tensor in tensors), 1)
     return zip(*(torch.split(tensor, some) for tensor in tensors), strict=True)

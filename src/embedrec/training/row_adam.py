@@ -68,7 +68,8 @@ class RowAdam(Optimizer):
         square = state["square"].index_select(0, rows).lerp_(size, 1 - beta2)
         state["steps"].index_copy_(0, rows, count)
         state["square"].index_copy_(0, rows, square)
-        rate = lr * (1 - beta2**count).sqrt_() / (1 - beta1**count) / square.sqrt_().add_(eps)
+        spread = square.div_(1 - beta2**count).sqrt_().add_(eps)
+        rate = lr / (1 - beta1**count) / spread
         some = max(BLOCK // table.shape[1], 1)
         parts = (torch.split(part, some) for part in (rows, changes, rate[:, None]))
         for chosen, change, speed in zip(*parts, strict=True):
