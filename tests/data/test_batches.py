@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from embedrec.data.batches import Batch, Batches, Snapshots
 from embedrec.data.cuts import training_cuts
-from embedrec.data.sampling import Negatives
+from embedrec.data.sampling import Draw, Negatives
 from embedrec.features import DAY, FeatureEncoder
 from embedrec.features.patterns import PatternSettings, patterns
 from embedrec.models.inputs import customer_inputs, product_inputs
@@ -49,6 +49,9 @@ FIRST = batches(SHOP)
 
 def test_the_same_epoch_again() -> None:
     assert equal(FIRST, batches(SHOP))
+    popular = batches(SHOP, draw="popularity")
+    assert equal(popular, batches(SHOP, draw="popularity"))
+    assert not equal(popular, FIRST)
 
 
 @pytest.mark.parametrize("changed", [{"seed": 2}, {"epoch": 1}], ids=str)
@@ -62,6 +65,26 @@ def test_a_batch_depends_on_its_place_and_not_on_those_before_it() -> None:
     run = Batches(Snapshots(encoder, PATTERNS), cuts, 7, 5, 1, 0)
     assert equal([next(iter(run))], FIRST[:1])
     assert equal(list(run), FIRST)
+
+
+def test_what_had_many_buyers_by_then_is_drawn_more() -> None:
+    """The weight of a drawn product is one over its chance, which follows the buyers before the cut and one more."""
+    encoder = FeatureEncoder.fit(*history_of(SHOP), UNTIL)
+    (cut,) = training_cuts(encoder.history, UNTIL, HORIZON, 1)
+    (batch,) = Batches(Snapshots(encoder, PATTERNS), [cut], 1000, 2, 0, 0, draw="popularity")
+    events = before(SHOP, cut.as_of).events
+    bought = events[events["event"] == "purchase"]
+    buyers = bought.drop_duplicates(["customer_id", "product_id"])["product_id"].value_counts()
+    ids = encoder.history.product_ids
+    lines = 1 + buyers.reindex(ids).fillna(0).to_numpy()
+    lines[~encoder.products(cut.as_of).candidates] = 0
+    chance = 2 * lines / lines.sum()
+    assert chance.max() < 1
+    others = batch.log_weight.exp()
+    told = others[(others > 0) & (others != 1)]
+    wanted = torch.from_numpy(1 / chance[batch.items.numpy()]).float().expand_as(others)[(others > 0) & (others != 1)]
+    assert len(told)
+    torch.testing.assert_close(told, wanted)
 
 
 def test_two_batches_draw_different_negatives() -> None:
@@ -133,15 +156,22 @@ def by_id(batch: Batch, ids: pd.Index, known: pd.Index) -> dict[str, Any]:
 
 
 @settings(unshrunk, max_examples=25)
-@given(st.data(), st.integers(0, 20), st.integers(20 * 24, 60 * 24), st.sampled_from(["all", 3, "in_batch"]))
+@given(
+    st.data(),
+    st.integers(0, 20),
+    st.integers(20 * 24, 60 * 24),
+    st.sampled_from([("all", "uniform"), (3, "uniform"), (3, "mixed"), ("in_batch", "uniform")]),
+)
 def test_nothing_at_or_after_the_end_of_training(
-    data: st.DataObject, seed: int, hour: int, negatives: Negatives
+    data: st.DataObject, seed: int, hour: int, how: tuple[Negatives, Draw]
 ) -> None:
+    negatives, draw = how
     whole, until = small_shop(seed, customers=9, products=8, purchases=60, days=60, views=20), at_day(hour / 24)
     past = before(whole, until)
     later = with_events(data.draw(st.sampled_from([past, whole])), data.draw(later_rows(whole, until)))
     ids = [history_of(tables)[0].product_ids for tables in (past, later)]
-    runs = [batches(tables, until, 10 * DAY, batch_size=3, negatives=negatives) for tables in (past, later)]
+    chosen = {"batch_size": 3, "negatives": negatives, "draw": draw}
+    runs = [batches(tables, until, 10 * DAY, **chosen) for tables in (past, later)]
     assert len(runs[0]) == len(runs[1])
     for one, other in zip(*runs, strict=True):
         expected, found = by_id(one, ids[0], ids[0]), by_id(other, ids[1], ids[0])

@@ -97,6 +97,11 @@ def test_what_the_batch_buys(shop: Shop, folder: Path) -> None:
     assert torch.equal(batch.items, batch.items[batch.columns].unique())
 
 
+def test_how_they_are_drawn_means_nothing_where_all_are_scored(folder: Path) -> None:
+    with pytest.raises(ConfigError, match=r"^loss\.draw='mixed': nothing is drawn with loss\.negatives=all"):
+        config_of(folder, "two_tower", negatives="all", draw="mixed")
+
+
 # No setting of a loss is without effect
 
 
@@ -116,13 +121,16 @@ def loss_by(shop: Shop, folder: Path, model: str, **loss: Any) -> float:
 def test_a_setting_of_the_loss_changes_it_or_is_refused(shop: Shop, folder: Path, model: str, loss: str) -> None:
     plain = config_of(folder, model, name=loss).loss.model_dump(exclude={"name"})
     default = loss_by(shop, folder, model, name=loss)
+    few = loss_by(shop, folder, model, name=loss, negatives=3) if "draw" in plain else default
     for key, value in plain.items():
-        changed = {"name": loss, key: 3 if key == "negatives" else value / 2}
+        changed = {"name": loss, key: 3 if key == "negatives" else value / 2 if key != "draw" else "popularity"}
+        if key == "draw":
+            changed["negatives"] = 3  # of a small catalogue nothing is drawn
         if key in RECIPES[model].unread:
             with pytest.raises(ConfigError, match=rf"^loss\.{key}='.*': {model} learns without it; leave it out"):
                 loss_by(shop, folder, model, **changed)
         else:
-            assert loss_by(shop, folder, model, **changed) != default, key
+            assert loss_by(shop, folder, model, **changed) != (few if key == "draw" else default), key
 
 
 @pytest.mark.parametrize("model", RECIPES)

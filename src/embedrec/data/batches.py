@@ -119,21 +119,18 @@ class Batches:
 
     def _chance(self, cut: Cut, snapshot: Snapshot) -> Floats | None:
         """[N]: how likely a batch of the cut holds each product as a target, or draws it; None where all are alike."""
+        if self._negatives != "in_batch" and self._draw == "uniform":
+            return None
         if cut.as_of not in self._chances:
-            self._chances[cut.as_of] = (
-                self._turns_up(cut, snapshot)
-                if self._negatives == "in_batch"
-                else chance_of(
-                    self._draw,
-                    snapshot.products.candidates,
-                    snapshot.history.distinct_customers(NEVER + 1, cut.as_of),
-                    self._negatives,
-                )
-            )
+            self._chances[cut.as_of] = self._turns_up(cut, snapshot)
         return self._chances[cut.as_of]
 
-    def _turns_up(self, cut: Cut, snapshot: Snapshot) -> Floats:
-        wanted = snapshot.history.targets(cut.users, cut.as_of, cut.until).values
-        share = np.bincount(wanted, minlength=snapshot.history.n_items) / len(cut.users)
+    def _turns_up(self, cut: Cut, snapshot: Snapshot) -> Floats | None:
+        history = snapshot.history
+        if self._negatives != "in_batch":
+            buyers = history.distinct_customers(NEVER + 1, cut.as_of)
+            return chance_of(self._draw, snapshot.products.candidates, buyers, self._negatives)
+        wanted = history.targets(cut.users, cut.as_of, cut.until).values
+        share = np.bincount(wanted, minlength=history.n_items) / len(cut.users)
         chance: Floats = 1 - (1 - share) ** min(self._batch_size, len(cut.users))
         return chance

@@ -89,7 +89,7 @@ def sample_candidates(
 
 
 def chance_of(draw: Draw, available: Bools, buyers: Floats, negatives: Negatives) -> Floats | None:
-    """Return how likely each of N products is drawn, adding up to `negatives`; None where all are alike.
+    """Return how likely each of N products is drawn, adding up to `negatives`; None where nothing is drawn by chance.
 
     By popularity a product's chance follows its buyers[N] so far and one more, as nobody may be left out; mixed, half
     of the draws are by popularity and half uniform (Yang et al. 2020, "Mixed Negative Sampling for Learning Two-tower

@@ -90,6 +90,10 @@ def _settled(plain: dict[str, Any]) -> dict[str, Any]:
             default = _LOSSES[loss["name"]].model_fields[key].default if loss["name"] in _LOSSES else None
             if loss.get(key, default) != default:  # a config that was written out tells every default
                 raise ConfigError(f"loss.{key}={quoted(loss[key])}: {name} learns without it; leave it out, or null")
+        if loss.get("negatives") == "all" and loss.get("draw", "uniform") != "uniform":
+            raise ConfigError(
+                f"loss.draw={quoted(loss['draw'])}: nothing is drawn with loss.negatives=all; give a number"
+            )
         if recipe.examples == "pairs":
             loss = {"negatives": recipe.loss["negatives"], **loss}  # of each purchase, whichever the loss
             if loss["negatives"] == "all":

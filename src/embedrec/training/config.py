@@ -6,8 +6,9 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from embedrec.data.sampling import Draw
+
 Negatives = Annotated[int, Field(ge=1)] | Literal["all"]
-Draw = Literal["uniform", "popularity", "mixed"]
 
 
 class _Loss(BaseModel):
@@ -23,7 +24,8 @@ class SoftmaxConfig(_Loss):
     negatives: Negatives = 4096
     """Products drawn for each batch and shared by it; `all`, or a smaller catalogue, scores every product."""
     draw: Draw = "uniform"
-    """How they are drawn: `uniform`, by `popularity`, or half of them either way (`mixed`); weights make up for it."""
+    """How: `uniform`, by `popularity` (then as many on average), or half of them either way (`mixed`); weights make up
+    for it."""
     first_time_weight: float = Field(1.0, ge=0, le=100)
     """Weight of the same loss over first-time purchases only, with bought products left out."""
 
