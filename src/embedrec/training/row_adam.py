@@ -2,11 +2,8 @@
 
 Kingma and Ba 2015, "Adam: A Method for Stochastic Optimization", algorithm 1, each row with a step count of its own. A
 dense Adam would go on pushing every customer by old momentum in all the steps they have no part in, and its cost
-grows with the shop instead of with the batch. A row has one second moment, the mean over its numbers, as in row-wise
-AdaGrad (Mudigere et al. 2022, "Software-Hardware Co-design for Fast and Scalable Training of Deep Learning
-Recommendation Models"): a third less memory to move, and the direction of a gradient stays as it is.
-Weights decay where they are updated (Loshchilov and Hutter 2019, "Decoupled Weight Decay Regularization", algorithm
-2): what is frequent is held back as often as it is pushed.
+grows with the shop instead of with the batch. Weights decay where they are updated (Loshchilov and Hutter 2019,
+"Decoupled Weight Decay Regularization", algorithm 2): what is frequent is held back as often as it is pushed.
 """
 
 from __future__ import annotations
@@ -18,6 +15,7 @@ import torch
 from torch import Tensor
 from torch.optim import Optimizer
 
+TINY = 1e-36  # a mean square below it is none
 BLOCK = 2**15  # numbers at once: they stay in the processor's cache, and torch wakes no second thread for so few
 
 
@@ -61,24 +59,26 @@ class RowAdam(Optimizer):
         (beta1, beta2), (rows, changes) = betas, _by_row(gradient)
         state = self.state[table]
         if not state:
-            state["mean"] = torch.zeros_like(table)
-            state["square"], state["steps"] = table.new_zeros(len(table)), table.new_zeros(len(table))
-        count = state["steps"].index_select(0, rows).add_(1)
-        size = torch.linalg.vector_norm(changes, dim=1).square_().div_(table.shape[1])
-        square = state["square"].index_select(0, rows).lerp_(size, 1 - beta2)
-        state["steps"].index_copy_(0, rows, count)
-        state["square"].index_copy_(0, rows, square)
-        spread = square.div_(1 - beta2**count).sqrt_().add_(eps)
-        rate = lr / (1 - beta1**count) / spread
+            state["steps"] = table.new_zeros(len(table), 1)
+            state["mean"], state["square"] = torch.zeros_like(table), torch.zeros_like(table)
+        steps, means, squares = state["steps"], state["mean"], state["square"]
+        count = steps.index_select(0, rows).add_(1)
+        steps.index_copy_(0, rows, count)
+        unbiased, speed = 1 / (1 - beta2**count), lr / (1 - beta1**count)
         some = max(BLOCK // table.shape[1], 1)
-        parts = (torch.split(part, some) for part in (rows, changes, rate[:, None]))
-        for chosen, change, speed in zip(*parts, strict=True):
-            mean = state["mean"].index_select(0, chosen).lerp_(change, 1 - beta1)
-            state["mean"].index_copy_(0, chosen, mean)
+        parts = (torch.split(part, some) for part in (rows, changes, unbiased, speed))
+        for chosen, change, scale, rate in zip(*parts, strict=True):
+            mean = means.index_select(0, chosen).lerp_(change, 1 - beta1)
+            square = squares.index_select(0, chosen).mul_(beta2).addcmul_(change, change, value=1 - beta2)
+            means.index_copy_(0, chosen, mean)
+            squares.index_copy_(0, chosen, square)
+            # 1 / (root + eps) by way of 1 / root, which torch takes in a seventh of the time of a root
+            inverse = square.mul_(scale).clamp_(min=TINY).rsqrt_()
+            step = mean.mul_(inverse).div_(inverse.mul_(eps).add_(1))
             weights = table.index_select(0, chosen)
             if weight_decay:
                 weights.mul_(1 - lr * weight_decay)
-            table.index_copy_(0, chosen, weights.addcmul_(mean, speed, value=-1))
+            table.index_copy_(0, chosen, weights.addcmul_(step, rate, value=-1))
 
 
 def _by_row(gradient: Tensor) -> tuple[Tensor, Tensor]:
