@@ -21,11 +21,11 @@ from embedrec.search.study import MAX_KILLS, OUTCOME, Claim, SweepStudy, running
 SETTINGS = {"seed": 3, "data.name": "demo"}
 
 
-def opened(folder: Path, seed: int = 0, **search: Any) -> SweepStudy:
+def opened(folder: Path, seed: int = 0, first: dict[str, Any] | None = None, **search: Any) -> SweepStudy:
     settings = parse_search({"n_trials": 6, "space": {"x": {"low": 0.0, "high": 1.0}, "y": ["a", "b"]}, **search})
     folder.mkdir(exist_ok=True)
     study = SweepStudy(folder, settings, make_space({}, settings, "svd"), maximize=True, seed=seed)
-    study.begin(SETTINGS)
+    study.begin(SETTINGS, first)
     return study
 
 
@@ -53,6 +53,23 @@ def test_so_many_trials_and_no_more(tmp_path: Path) -> None:
     study.close()
     again = opened(tmp_path / "s")
     assert again.ask() is None
+
+
+def test_the_first_trial_is_what_the_others_have_to_beat(tmp_path: Path) -> None:
+    study = opened(tmp_path / "s", first={"x": 0.25, "y": "b"})
+    first, second = study.ask(), study.ask()
+    assert first.overrides == ["x=0.25", "y=b"]
+    assert second.overrides != first.overrides
+    die(study)
+    again = opened(tmp_path / "s", first={"x": 0.25, "y": "b"})
+    assert again.recover() == [0, 1]
+    assert [again.ask(), again.ask()] == [first, second]
+    assert again.ask().number == 2
+
+
+def test_what_the_first_trial_leaves_open_is_drawn(tmp_path: Path) -> None:
+    study = opened(tmp_path / "s", first={"y": "b"})
+    assert study.ask().overrides[1] == "y=b"
 
 
 def test_more_trials_can_be_asked_for_later(tmp_path: Path) -> None:

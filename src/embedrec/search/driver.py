@@ -31,7 +31,7 @@ from embedrec.search.history import drawn_overrides, record_of
 from embedrec.search.record import SweepRecord
 from embedrec.search.report import write_sweep_report
 from embedrec.search.settings import GROUP, SearchConfig, parse_search
-from embedrec.search.space import MODEL, Space, make_space, swept_axis
+from embedrec.search.space import MODEL, Space, make_space, selected, swept_axis
 from embedrec.search.study import STORE_ERRORS, Claim, SweepStudy, read_outcome, unwritten
 from embedrec.search.table import print_table, write_table
 from embedrec.search.trial import PLACE, check_tables
@@ -62,6 +62,15 @@ class Sweep:
     def maximize(self) -> bool:
         """Whether more is better."""
         return not isinstance(self.base.model, BiasedMfConfig) or MODEL in self.space.shared
+
+    @property
+    def first(self) -> dict[str, Any]:
+        """The settings as they stand, as far as they lie within the space: what a search has to beat."""
+        model = self.base.model.name
+        if model not in self.space.models:
+            return {}
+        named = selected(self.base.model_dump(mode="json"), [key for key in self.space.axes(model) if key != MODEL])
+        return self.space.within(model, named | {MODEL: model})
 
     @property
     def shared(self) -> list[str]:
@@ -98,7 +107,7 @@ def _drive(sweep: Sweep, launcher: Launcher) -> None:
             shutil.rmtree(sweep.folder)
         raise
     try:
-        study.begin(sweep.settings)
+        study.begin(sweep.settings, sweep.first)
         with study.alone():  # of two that begin together one makes the parent run
             tracker = tracker_of(sweep.base, sweep.folder, sweep.folder.name)
         with closing(tracker):

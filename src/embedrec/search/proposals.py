@@ -9,18 +9,17 @@ from __future__ import annotations
 import itertools
 import math
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import optuna
-from omegaconf import OmegaConf
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 from optuna.samplers import BaseSampler, RandomSampler, TPESampler
 
 from embedrec.experiment.tuned import Settings
 from embedrec.search.draws import STARTUP
-from embedrec.search.space import Space, overrides
+from embedrec.search.space import Space, overrides, parsed
 
 Drawn = dict[str, Any]
 """By axis, as Optuna knows it: choices are texts of overrides."""
@@ -64,8 +63,7 @@ class Proposals:
         if len(tried) >= self.trials:
             return None
         if not tried:
-            within = {key: _within(axis, self.default[key]) for key, axis in self._axes.items()}
-            return {key: value for key, value in within.items() if value is not None}, self.default
+            return self.space.within(self.model, self.default), self.default
         known = [trial.settings for trial in tried]
         draws = self._few() or (self._draw(tried, attempt) for attempt in range(MOST_DRAWS))
         meant = ((drawn, parsed(overrides(drawn))) for drawn in draws)
@@ -102,18 +100,6 @@ class Proposals:
             return TPESampler(seed=seed, multivariate=True, n_startup_trials=startup)
 
 
-def parsed(words: Sequence[str]) -> Settings:
-    """Return the values that overrides stand for, by setting."""
-    pairs = (word.partition("=") for word in words)
-    return {key: OmegaConf.from_dotlist([f"value={value}"])["value"] for key, _, value in pairs}
-
-
-def selected(plain: Mapping[str, Any], keys: Sequence[str]) -> Settings:
-    """Return single settings of nested ones, by dotted name; None where there is none."""
-    nested = OmegaConf.create(dict(plain))
-    return {key: OmegaConf.select(nested, key) for key in keys}
-
-
 def _values(axis: BaseDistribution, most: int) -> list[Any]:
     """Return the values of an axis; none where there are more than `most`."""
     if isinstance(axis, CategoricalDistribution):
@@ -123,11 +109,3 @@ def _values(axis: BaseDistribution, most: int) -> list[Any]:
         return []
     count = math.floor((axis.high - axis.low) / axis.step + 1e-9) + 1
     return [axis.low + place * axis.step for place in range(count)] if count <= most else []
-
-
-def _within(axis: BaseDistribution, value: Any) -> Any:
-    """Return a setting as Optuna would have drawn it; None where it lies outside the axis."""
-    if isinstance(axis, CategoricalDistribution):
-        return next((choice for choice in axis.choices if parsed([f"value={choice}"])["value"] == value), None)
-    known = isinstance(value, int | float) and not isinstance(value, bool)
-    return value if known and axis._contains(value) else None

@@ -10,10 +10,11 @@ import itertools
 import json
 import math
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from omegaconf import OmegaConf
 from optuna.distributions import (
     BaseDistribution,
     CategoricalDistribution,
@@ -80,10 +81,34 @@ class Space:
         values = {key: _first(axis) for key, axis in self.axes(model).items()}
         return overrides(values | ({MODEL: model} if MODEL in values else {}))
 
+    def within(self, model: str, settings: Mapping[str, Any]) -> dict[str, Any]:
+        """Return what of a model's settings lies within the space, as Optuna would have drawn it."""
+        found = {key: _drawn_as(axis, settings[key]) for key, axis in self.axes(model).items()}
+        return {key: value for key, value in found.items() if value is not None}
+
     def plain(self) -> dict[str, str]:
         """Return the space as text, by which two sweeps are compared."""
         groups = {"": self.shared, **{f"{model}: ": axes for model, axes in self.of_model.items()}}
         return {f"{of}{key}": describe(axis) for of, axes in groups.items() for key, axis in axes.items()}
+
+
+def _drawn_as(axis: BaseDistribution, value: Any) -> Any:
+    if isinstance(axis, CategoricalDistribution):
+        return next((choice for choice in axis.choices if parsed([f"value={choice}"])["value"] == value), None)
+    known = isinstance(value, int | float) and not isinstance(value, bool)
+    return value if known and axis._contains(value) else None
+
+
+def parsed(words: Sequence[str]) -> dict[str, Any]:
+    """Return the values that overrides stand for, by setting."""
+    pairs = (word.partition("=") for word in words)
+    return {key: OmegaConf.from_dotlist([f"value={value}"])["value"] for key, _, value in pairs}
+
+
+def selected(plain: Mapping[str, Any], keys: Iterable[str]) -> dict[str, Any]:
+    """Return single settings of nested ones, by dotted name; None where there is none."""
+    nested = OmegaConf.create(dict(plain))
+    return {key: OmegaConf.select(nested, key) for key in keys}
 
 
 def overrides(settings: Mapping[str, Any]) -> list[str]:

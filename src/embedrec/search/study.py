@@ -66,8 +66,10 @@ class SweepStudy:
         """Name of this process among those that share the study."""
         return self._driver
 
-    def begin(self, settings: Mapping[str, Any]) -> None:
+    def begin(self, settings: Mapping[str, Any], first: Mapping[str, Any] | None = None) -> None:
         """Begin a study, or make sure that the one there is of the same settings and space.
+
+        Unless it is a grid, the first trial has the settings `first`, and draws those that are not among them.
 
         Raises:
             ConfigError: it is another one; the differences are named.
@@ -86,6 +88,8 @@ class SweepStudy:
             self._study.set_user_attr(MARK, wanted)  # before the first trial: by it a killed process's study is known
             if self.search.sampler == "grid":
                 self._lay_out_grid()
+            elif first and not self._study.trials:
+                self._study.enqueue_trial(dict(first))
 
     def _lay_out_grid(self) -> None:
         combinations = list(self.space.grid())

@@ -27,9 +27,9 @@ from embedrec.experiment.recording import Say
 from embedrec.experiment.runner import Runner
 from embedrec.experiment.tuned import Settings, Tuned
 from embedrec.models import BiasedMfConfig
-from embedrec.search.proposals import Proposals, Tried, parsed, selected
+from embedrec.search.proposals import Proposals, Tried
 from embedrec.search.settings import GROUP, parse_search
-from embedrec.search.space import MODEL, Space, make_space, overrides
+from embedrec.search.space import MODEL, Space, make_space, overrides, parsed, selected
 from embedrec.search.study import MAX_KILLS
 
 TRIALS, BEGUN, ERROR, CHECKPOINTS = "trials.json", "begun.json", "error.txt", "checkpoints"
