@@ -122,10 +122,10 @@ class Batches:
         if self._negatives != "in_batch" and self._draw == "uniform":
             return None
         if cut.as_of not in self._chances:
-            self._chances[cut.as_of] = self._turns_up(cut, snapshot)
+            self._chances[cut.as_of] = self._fresh_chance(cut, snapshot)
         return self._chances[cut.as_of]
 
-    def _turns_up(self, cut: Cut, snapshot: Snapshot) -> Floats | None:
+    def _fresh_chance(self, cut: Cut, snapshot: Snapshot) -> Floats | None:
         history = snapshot.history
         if self._negatives != "in_batch":
             buyers = history.distinct_customers(NEVER + 1, cut.as_of)

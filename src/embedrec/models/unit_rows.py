@@ -14,8 +14,8 @@ TINY = 1e-12
 def unit_rows(table: Tensor, rows: Tensor) -> Tensor:
     """Return the unit vectors [n, d] of rows[n] of a table[R, d]; a row of zeros stays as it is.
 
-    What `F.normalize(F.embedding(rows, table, sparse=True))` says, in one pass over the memory instead of six there
-    and ten back.
+    What `F.normalize(F.embedding(rows, table, sparse=True))` says, block by block instead of in many passes over the
+    memory.
     """
     unit: Tensor = _UnitRows.apply(table, rows)  # type: ignore[no-untyped-call]
     return unit
