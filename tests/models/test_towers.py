@@ -120,6 +120,11 @@ def test_answers_take_the_mean_of_what_training_showed() -> None:
     torch.testing.assert_close(unseen, own[0])
 
 
+def test_customers_in_no_batch_are_nobody_in_particular(snapshot: Snapshot) -> None:
+    identity = TwoTowerConfig(dim=8).build(snapshot.encoder.schema).customers.eval().id(torch.arange(3))
+    torch.testing.assert_close(identity, identity[:1].expand(3, -1))
+
+
 def test_without_a_prior_an_id_is_itself() -> None:
     table = Identity([1, 5], 3, 1.0, prior=0.0)
     for training in (True, False):

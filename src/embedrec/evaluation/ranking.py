@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Self
 
 import numpy as np
@@ -87,7 +88,7 @@ class RankedView:
     scores: npt.NDArray[np.float32]  # [n, k]
     hits: Bools  # [n, k]
     wanted: Ragged  # offsets[n + 1], item numbers of the targets, ascending within a customer
-    auc: Floats  # [n] NaN where nothing but targets could be recommended
+    auc: Floats  # [n] NaN where nothing but targets could be recommended, and where it was not asked for
     buyers: Ints  # [n, k] how many customers had bought the shown product
     categories: Ints  # [n, k] its category, 0 = unknown
     n_buyers: int  # customers of the shop with a purchase before the snapshot
@@ -144,11 +145,18 @@ class RankedView:
 
 
 def rank(
-    scorer: Scorer, snapshot: Snapshot, truth: Truth, views: tuple[str, ...] = VIEWS, *, without_target: bool = False
+    scorer: Scorer,
+    snapshot: Snapshot,
+    truth: Truth,
+    views: tuple[str, ...] = VIEWS,
+    *,
+    without_target: bool = False,
+    auc: bool = True,
 ) -> dict[str, RankedView]:
     """Rank all candidates for every customer of `truth`; `scorer` has observed `snapshot`.
 
-    A view holds the customers who have a target in it, and `without_target` the others as well.
+    A view holds the customers who have a target in it, and `without_target` the others as well. AUC, which takes as
+    long as the lists, can be left out.
     """
     shelf = _Shelf.of(snapshot)
     found: dict[str, list[RankedView]] = {view: [] for view in views}
@@ -160,7 +168,7 @@ def rank(
         customers = snapshot.customers(users)
         block = _Block.of(users, scorer.score(customers), customers, targets, shelf)
         for view in views:
-            found[view].append(_rank_view(view, block, shelf, without_target))
+            found[view].append(_rank_view(view, block, shelf, without_target, auc))
     return {view: _join(parts, shelf.n_buyers, places(view)) for view, parts in found.items()}
 
 
@@ -202,17 +210,33 @@ class _Block:
     bought: Ragged  # products bought before, ascending within a customer
     targets: Ragged
     again: Bools  # [T] the customer had bought the target before
-    in_shop: Standing  # among all candidates
-    in_bought: Standing  # among what the customer bought before
 
     @classmethod
     def of(cls, users: Ints, scores: Tensor, customers: Customers, targets: Ragged, shelf: _Shelf) -> _Block:
         if shelf.blocked.any():
             scores = scores.masked_fill(shelf.blocked, -torch.inf)
-        bought, n_items, values = customers.bought, scores.shape[1], scores.numpy()
+        bought, n_items = customers.bought, scores.shape[1]
         again = np.isin(targets.rows * n_items + targets.values, bought.rows * n_items + bought.values)
-        in_shop, in_bought = standing(values, targets), standing(values, targets, bought)
-        return cls(users, scores, bought, targets, again, in_shop, in_bought)
+        return cls(users, scores, bought, targets, again)
+
+    @cached_property
+    def in_shop(self) -> Standing:
+        """Where the targets stand among all candidates."""
+        return standing(self.scores.numpy(), self.targets)
+
+    @cached_property
+    def in_bought(self) -> Standing:
+        """And among what the customer bought before."""
+        return standing(self.scores.numpy(), self.targets, self.bought)
+
+    def auc(self, view: str, keep: Bools) -> Floats:
+        """[B]: AUC of the targets that a view keeps; keep[T]."""
+        if view == "repeat":
+            place = self.in_bought
+        else:
+            place = self.in_shop.without(self.in_bought) if view == "new" else self.in_shop
+        count = np.bincount(self.targets.rows[keep], minlength=len(self.users))
+        return metrics.auc(place.below[keep], place.tied[keep], self.targets.rows[keep], count, place.pool)
 
     def best(self, view: str, some: Ints) -> RankedItems:
         """Rank what a view lets some of the customers see."""
@@ -246,14 +270,13 @@ class _Block:
         return RankedItems(shown, ranked.scores)
 
 
-def _rank_view(view: str, block: _Block, shelf: _Shelf, without_target: bool) -> RankedView:
-    rows, items, place = block.targets.rows, block.targets.values, block.in_shop
+def _rank_view(view: str, block: _Block, shelf: _Shelf, without_target: bool, auc: bool) -> RankedView:
+    rows, items = block.targets.rows, block.targets.values
     keep = np.ones(len(items), bool)
     if view == "cold_item":
         keep = shelf.never_sold[items]
     elif view != "all":
         keep = block.again if view == "repeat" else ~block.again
-        place = block.in_bought if view == "repeat" else place.without(block.in_bought)
     rows, items = rows[keep], items[keep]
     count = np.bincount(rows, minlength=len(block.users))
     some = np.arange(len(count)) if without_target else np.flatnonzero(count)
@@ -268,7 +291,7 @@ def _rank_view(view: str, block: _Block, shelf: _Shelf, without_target: bool) ->
         scores=np.pad(best.scores.numpy().astype(np.float32), gap, constant_values=-np.inf),
         hits=np.isin(asked, rows * n_items + items),
         wanted=Ragged(np.concatenate([[0], np.cumsum(count[some])]), items),
-        auc=metrics.auc(place.below[keep], place.tied[keep], rows, count, place.pool)[some],
+        auc=(block.auc(view, keep) if auc else np.full(len(count), np.nan))[some],
         buyers=np.where(top >= 0, shelf.buyers[top], -1),
         categories=np.where(top >= 0, shelf.category[top], -1),
         n_buyers=shelf.n_buyers,

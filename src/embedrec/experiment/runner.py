@@ -186,8 +186,8 @@ class Runner:
         return NDCG, self._ndcg
 
     def _ndcg(self, network: Network) -> float:
-        scorer = scorer_of(network).observe(self.before_valid)
-        ranked = rank(scorer, self.before_valid, self._watched, (self._watched_view,))
+        scorer = scorer_of(network, torch.float32).observe(self.before_valid)
+        ranked = rank(scorer, self.before_valid, self._watched, (self._watched_view,), auc=False)
         return float(ranked[self._watched_view].metric("ndcg", 10).mean())
 
     def _rmse(self, network: Network) -> float:

@@ -95,12 +95,16 @@ class Scorer(ABC):
 
 
 class NetworkScorer(Scorer):
-    """A trained network behind the scoring contract, in float64; later training does not reach its copy."""
+    """A trained network behind the scoring contract; later training does not reach its copy.
+
+    Computed in float64, so that no score hangs on what is scored beside it; float32 is for a quick look.
+    """
 
     network: nn.Module
 
-    def __init__(self, network: nn.Module) -> None:
-        self.network = copy.deepcopy(network).to("cpu").double().eval()
+    def __init__(self, network: nn.Module, dtype: torch.dtype = torch.float64) -> None:
+        self.network = copy.deepcopy(network).to("cpu", dtype).eval()
+        self.dtype = dtype
 
     def weights(self) -> dict[str, Tensor]:
         """Return the network's weights in float32, as they were trained."""

@@ -29,7 +29,7 @@ class TwoTowerScorer(NetworkScorer):
     @torch.no_grad()
     def observe(self, snapshot: Snapshot) -> Self:
         """Compute all product vectors as of the date."""
-        inputs = product_inputs(snapshot.products, torch.float64)
+        inputs = product_inputs(snapshot.products, self.dtype)
         self.every_ = every = torch.arange(len(inputs.row))
         self.inputs_ = inputs
         self._average_: dict[str, Tensor] | None = None  # computed when somebody asks why
@@ -119,7 +119,7 @@ class TwoTowerScorer(NetworkScorer):
 
     def _inputs(self, users: Customers | Ints) -> CustomerInputs:
         customers = users if isinstance(users, Customers) else self.snapshot_.customers(users)
-        return customer_inputs(customers, torch.float64)
+        return customer_inputs(customers, self.dtype)
 
     def _parts(self, inputs: CustomerInputs) -> CustomerParts:
         parts: CustomerParts = self.network.customers(inputs, self.static_, inputs.line_items)

@@ -17,13 +17,14 @@ from embedrec.models.two_tower_sequence import TwoTowerSequence, TwoTowerSequenc
 Network = TwoTower | TwoTowerIds | TwoTowerSequence | PairNetwork
 
 
-def scorer_of(network: Network) -> Scorer:
+def scorer_of(network: Network, dtype: torch.dtype = torch.float64) -> Scorer:
     """Put a trained network behind the scoring contract; later training does not reach the copy."""
     if isinstance(network, TwoTower):
-        return TwoTowerScorer(network)
+        return TwoTowerScorer(network, dtype)
     if isinstance(network, TwoTowerIds):
-        return TwoTowerIdsScorer(network)
-    return TwoTowerSequenceScorer(network) if isinstance(network, TwoTowerSequence) else PairScorer(network)
+        return TwoTowerIdsScorer(network, dtype)
+    kind = TwoTowerSequenceScorer if isinstance(network, TwoTowerSequence) else PairScorer
+    return kind(network, dtype)
 
 
 def load_scorer(config: object, schema: FeatureSchema, weights: dict[str, Tensor]) -> Scorer:

@@ -30,7 +30,8 @@ class Identity(nn.Embedding):
     An id with n purchase lines is itself in n / (n + prior) of the steps and unknown in the others, which teaches row 0
     what to say of newcomers. Answers take the mean of both, so that an id's own vector is shrunk towards the unknown
     as far as little is known of it (credibility weights, as in Bühlmann 1967, "Experience Rating and Credibility").
-    Lines are those of the whole training, at early dates too. With a prior of 0 an id always is itself.
+    Lines are those of the whole training, at early dates too: they tell how well a vector was learned, not how much was
+    bought by then. With a prior of 0 an id always is itself.
     """
 
     share: Tensor  # [R + 1] n / (n + prior)
@@ -127,6 +128,9 @@ class CustomerTower(nn.Module):
     ) -> None:
         super().__init__()
         self.id = Identity(schema.customer_lines, dim, std, id_prior)
+        if id_prior:
+            with torch.no_grad():  # who bought on one day only is in no batch, and must not be taken for somebody
+                self.id.weight[1:] = self.id.weight[0]
         if features:
             self.category = embedding(len(schema.categories), dim, std)
             self.price = embedding(len(schema.price_edges) + 1, dim, std)

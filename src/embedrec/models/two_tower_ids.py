@@ -127,7 +127,7 @@ class TwoTowerIdsScorer(NetworkScorer):
         self.lifted_ = self.learned_ * lift[:, :1]
         patterns = self.adds_ * lift[:, 1:]
         self.vectors_ = torch.cat([self.lifted_, patterns], dim=1)
-        faint = torch.from_numpy(faint_popularity(snapshot))
+        faint = torch.from_numpy(faint_popularity(snapshot)).to(self.dtype)
         reach = self.lifted_.norm(dim=1).max() + network.config.pattern_weight * patterns.norm(dim=1).max()
         # no score of a product known to training is below minus its reach
         self.popularity_ = last_of_all(faint, self.known_, reach)

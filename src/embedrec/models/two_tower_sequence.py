@@ -121,12 +121,12 @@ class TwoTowerSequenceScorer(NetworkScorer):
     @torch.no_grad()
     def observe(self, snapshot: Snapshot) -> Self:
         """Compute all product vectors."""
-        inputs = product_inputs(snapshot.products, torch.float64)
+        inputs = product_inputs(snapshot.products, self.dtype)
         self.vectors_ = self.network.products.static(inputs, torch.arange(len(inputs.row)))
         self.known_ = (inputs.row > 0) | self.network.config.features
         # twice: a customer may like the vector that all products share of which nothing is known
         reach = 2 * self.network.order.reach() * self.vectors_.norm(dim=1).max()
-        self.popularity_ = last_of_all(torch.from_numpy(faint_popularity(snapshot)), self.known_, reach)
+        self.popularity_ = last_of_all(torch.from_numpy(faint_popularity(snapshot)).to(self.dtype), self.known_, reach)
         return super().observe(snapshot)
 
     @torch.no_grad()
@@ -169,7 +169,8 @@ class TwoTowerSequenceScorer(NetworkScorer):
     def _order(self, customers: Customers) -> Tensor:
         """[B, d]: what the last purchases lead to, 0 where there is none."""
         window = self._window(customers)
-        read = self.network.order(self.vectors_[torch.from_numpy(window.items)], torch.from_numpy(window.gaps))
+        gaps = torch.from_numpy(window.gaps).to(self.dtype)
+        read = self.network.order(self.vectors_[torch.from_numpy(window.items)], gaps)
         lengths = torch.from_numpy(window.lengths)
         last: Tensor = read[torch.arange(len(lengths)), (lengths - 1).clamp(min=0)]
         return last * (lengths > 0)[:, None]
