@@ -1,4 +1,4 @@
-"""Run by irspack's own Python: how long its iALS takes to fit the pairs of a .npz file; its vectors go to another."""
+"""Run by irspack's own Python: fits its iALS to the pairs of a .npz file; vectors and seconds go to another."""
 
 import json
 import sys
@@ -14,5 +14,4 @@ bought = csr_matrix((np.ones(len(pairs["users"]), np.float32), (pairs["users"], 
 start = time.perf_counter()
 model = IALSRecommender(bought, n_components=dim, random_seed=0, n_threads=2, **settings).learn()
 seconds = time.perf_counter() - start
-np.savez(target, customers=model.get_user_embedding(), products=model.get_item_embedding())
-print(json.dumps({"seconds": seconds}))
+np.savez(target, customers=model.get_user_embedding(), products=model.get_item_embedding(), seconds=seconds)

@@ -37,10 +37,10 @@ pytestmark = [
     ),
 ]
 WANTED, ROUNDS = 0.1735, 3
-OURS = {"name": "two_tower_ids", "dim": 64, "patterns": 256, "pattern_weight": 1.0}
+OURS = {"name": "two_tower_ids", "dim": 16, "patterns": 256, "pattern_weight": 2.0}
 EPOCHS = 1
-THEIRS = {"alpha0": 0.03, "reg": 0.003, "train_epochs": 5}
-"""Both chosen on 10 % of train."""
+THEIRS = {"alpha0": 0.015, "reg": 0.003}
+"""Both chosen on 10 % of train; the peer stops after the first of its epochs that suffices."""
 
 
 class Vectors(Scorer):
@@ -79,24 +79,26 @@ def test_time_to_recall(tmp_path: Path) -> None:
         fit(network, examples, config.loss, config.trainer, folder=folder, epochs=EPOCHS, progress=False)
         return time.perf_counter() - start, scorer_of(network)
 
-    def theirs() -> tuple[float, Scorer]:
+    def theirs(epochs: int) -> tuple[float, Scorer]:
         script, target = str(Path(__file__).with_name("irspack_ials.py")), tmp_path / "vectors.npz"
-        words = [str(PEER), script, str(tmp_path / "pairs.npz"), str(target), "256", json.dumps(THEIRS)]
-        done = subprocess.run(words, capture_output=True, text=True, check=True, cwd=tmp_path)
-        return float(json.loads(done.stdout.splitlines()[-1])["seconds"]), Vectors(target)
+        words = [str(PEER), script, str(tmp_path / "pairs.npz"), str(target), "256"]
+        words.append(json.dumps({**THEIRS, "train_epochs": epochs}))
+        subprocess.run(words, capture_output=True, check=True, cwd=tmp_path)
+        return float(np.load(target)["seconds"]), Vectors(target)
 
     ratios, threads = [], torch.get_num_threads()
     torch.set_num_threads(2)
     try:
+        epochs = next(count for count in range(3, 20) if recall(theirs(count)[1]) >= WANTED)
         for turn in range(ROUNDS):
-            (own, model), (peer, rival) = ours(tmp_path / str(turn)), theirs()
+            (own, model), (peer, rival) = ours(tmp_path / str(turn)), theirs(epochs)
             ratios.append(own / peer)
             found, wanted = recall(model), recall(rival)
             print(
                 f"\nGowalla: R@20 {found:.4f} after {own:.1f} s; irspack's iALS of 256 dimensions {wanted:.4f} after "
-                f"{peer:.1f} s; {ratios[-1]:.2f} of its time"
+                f"{epochs} epochs, {peer:.1f} s; {ratios[-1]:.2f} of its time"
             )
-            assert found >= max(WANTED, wanted)
+            assert min(found, wanted) >= WANTED
     finally:
         torch.set_num_threads(threads)
     assert np.median(ratios) <= 1.0
