@@ -105,6 +105,8 @@ def _recommend_file(shop: Any, source: Path, target: Path, k: int, exclude_bough
     import pandas as pd
     from rich.progress import track
 
+    from embedrec.spreadsheets import safe_to_open
+
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error")  # a row with more fields than the header would shift the columns
@@ -130,7 +132,7 @@ def _recommend_file(shop: Any, source: Path, target: Path, k: int, exclude_bough
         lists.append(table)
     partial = target.with_name(f".{target.name}.partial")
     try:
-        pd.concat(lists, ignore_index=True).to_csv(partial, index=False)
+        safe_to_open(pd.concat(lists, ignore_index=True)).to_csv(partial, index=False)
         partial.replace(target)
     except OSError as error:
         partial.unlink(missing_ok=True)

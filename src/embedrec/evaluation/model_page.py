@@ -192,6 +192,8 @@ class ModelPage:
             ]
             self.report.table(headers, rows, "Every row read is used or accounted for.")
         notes = [f"{row.table}: {note}" for row in accounts for note in row.notes]
+        if any(row.quarantined for row in accounts):
+            notes.append("quarantined rows stand in quarantine.csv beside this page, each with its line and the reason")
         if notes:
             self.report.bullets(notes)
         for warning in warnings:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import signal
 import threading
@@ -11,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from omegaconf import OmegaConf
 
 from embedrec.errors import ConfigError
@@ -21,9 +23,11 @@ from embedrec.experiment.folders import unwritable, write_json, write_text
 from embedrec.experiment.outcome import ModelOutcome
 from embedrec.experiment.shop import Shop
 from embedrec.splits import day
+from embedrec.spreadsheets import safe_to_open
 from embedrec.tracking import Tracker
 
 DATA_REPORT = "data_report.json"
+QUARANTINE = "quarantine"  # .parquet as it was read, .csv to look at
 RUN_ID = "run.json"  # which MLflow run a folder belongs to, for a resume
 SWEEP, TRIAL, STATE = "sweep", "trial", "trial.state"  # tags
 OBJECTIVE = "objective"
@@ -52,8 +56,20 @@ def begin(folder: Path, settings: Mapping[str, Any], shop: Shop, say: Say) -> No
             kept.parent.mkdir(exist_ok=True)
             write_text(kept, OmegaConf.to_yaml(OmegaConf.create(dict(settings))))
         write_json(known, data_report(shop))
+        _write_quarantine(folder, shop.tables.quarantine)
     except OSError as error:
         raise unwritable(folder, error) from error
+
+
+def _write_quarantine(folder: Path, rows: pd.DataFrame) -> None:
+    """Write the rows that could not be understood, where there are any."""
+    if len(rows):
+        text = io.StringIO(newline="")
+        safe_to_open(rows).to_csv(text, index=False, lineterminator="\n")
+        write_text(folder / f"{QUARANTINE}.csv", text.getvalue())
+        partial = folder / f".{QUARANTINE}.partial"
+        rows.to_parquet(partial, index=False)
+        partial.replace(folder / f"{QUARANTINE}.parquet")
 
 
 def tracker_of(config: RunConfig, folder: Path, name: str | None = None) -> Tracker | None:
