@@ -320,6 +320,18 @@ def test_a_constant_scores_like_chance(kind: str) -> None:
     assert np.std(reached) / math.sqrt(len(reached)) < 0.1 * expected, "too few draws to see a difference"
 
 
+def test_lists_are_the_same_without_auc(shop: Tables) -> None:
+    snapshot = moment(shop)
+    scorer, truth = Hashed().observe(snapshot), Truth.of_window(snapshot, at_day(END))
+    whole, quick = rank(scorer, snapshot, truth), rank(scorer, snapshot, truth, auc=False)
+    for view in VIEWS:
+        ours, theirs = (one[view].arrays() for one in (whole, quick))
+        assert np.isnan(theirs.pop("auc")).all()
+        assert not np.isnan(ours.pop("auc")).all()
+        for name, values in ours.items():
+            np.testing.assert_array_equal(theirs[name], values)
+
+
 @pytest.mark.parametrize("view", VIEWS)
 def test_the_auc_of_a_constant_is_exactly_a_half(shop: Tables, view: str) -> None:
     snapshot = moment(shop)

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from embedrec.features import DAY, History
-from embedrec.features.patterns import FADED, KINDS, PatternSettings, patterns
+from embedrec.features.patterns import FADED, KINDS, PatternSettings, _orthonormal, patterns
 from embedrec.tables import Tables
 from embedrec.tables.model import CUSTOMER_COLUMNS, PRODUCT_COLUMNS
 from shops import at_day, before, frame, history_of, lines, small_shop, tables_of
@@ -97,3 +97,13 @@ def test_a_purchase_of_long_ago_does_not_shout() -> None:
     found = patterns(history, at_day(3001), PatternSettings(2, 10.0))
     size = dict(zip(history.product_ids, np.abs(found[:, RECENT_NORMALISED]).max(axis=1), strict=True))
     assert size["old"] <= size["P1"]
+
+
+@pytest.mark.parametrize("spread", [1.0, 1e-2, 1e-6, 0.0], ids=lambda spread: f"last column {spread:g} apart")
+def test_columns_become_orthogonal_however_nearly_dependent(spread: float) -> None:
+    rng = np.random.default_rng(0)
+    columns = rng.standard_normal((200, 5)).astype(np.float32)
+    columns[:, 4] = columns[:, 0] + spread * columns[:, 4]
+    basis = _orthonormal(columns.copy())
+    np.testing.assert_allclose(basis.T @ basis, np.eye(5), atol=1e-5)
+    np.testing.assert_allclose(basis @ (basis.T @ columns), columns, atol=1e-4)
