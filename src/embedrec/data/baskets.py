@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from embedrec.data.pairs import Pairs
-from embedrec.features.history import Ints
+from embedrec.features.history import Ints, distinct
 
 
 class BasketBatch(NamedTuple):
@@ -67,7 +67,7 @@ class BasketBatches:
         column = np.full(pairs.n_products + 1, -1)
         column[drawn] = np.arange(len(drawn))
         own = column[bought] >= 0
-        items = np.unique(np.concatenate([drawn, bought]))
+        items = distinct(np.concatenate([drawn, bought]))
         place = np.empty(pairs.n_products + 1, np.int64)
         place[items] = np.arange(len(items))
         arrays = (

@@ -17,7 +17,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from embedrec.features.history import Bools, Floats, Ints, Ragged
+from embedrec.features.history import Bools, Floats, Ints, Ragged, distinct
 
 Negatives = int | Literal["all", "in_batch"]
 Draw = Literal["uniform", "popularity", "mixed"]
@@ -62,7 +62,7 @@ def sample_candidates(
     pool = np.flatnonzero(available)
     if negatives == "in_batch":
         assert chance is not None
-        items = np.unique(wanted)
+        items = distinct(wanted)
         place = _places(items, n_items)
         log_weight = np.repeat(-np.log(chance[items]).astype(np.float32)[None], size, axis=0)
         log_weight[rows, place[wanted]] = 0.0
@@ -78,7 +78,7 @@ def sample_candidates(
     else:
         drawn = pool[rng.random(len(pool)) < chance[pool]]
         weight = -np.log(chance[drawn])
-    items = np.unique(np.concatenate([drawn, wanted, bought.values]))
+    items = distinct(np.concatenate([drawn, wanted, bought.values]))
     place = _places(items, n_items)
     base = np.full(len(items), -np.inf, np.float32)
     base[place[drawn]] = weight

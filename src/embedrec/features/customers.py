@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from embedrec.features.history import DAY, Bools, Floats, History, Ints, Ragged
+from embedrec.features.history import DAY, Bools, Floats, History, Ints, Ragged, distinct
 from embedrec.features.looks import looks_at
 from embedrec.features.products import Products
 from embedrec.features.schema import CATEGORY_HALF_LIVES, CLIP, REPEAT_HALF_LIVES
@@ -110,7 +110,7 @@ def _numeric(history: History, users: Ints, as_of: int, lines: Ragged, log_price
     recency, tenure = spans
     days = np.bincount(rows[_changes(rows, times // DAY)], minlength=size)
     gap = np.divide(tenure - recency, days - 1, out=np.full(size, np.nan), where=days > 1)
-    products = np.bincount(np.unique(rows * history.n_items + items) // history.n_items, minlength=size)
+    products = np.bincount(distinct(rows * history.n_items + items) // history.n_items, minlength=size)
     recent = np.bincount(rows[times >= as_of - RECENT * DAY], minlength=size)
     views, time_spent = _behaviour(history, users, as_of)
     phase = 2 * np.pi * (as_of / DAY / YEAR % 1)
@@ -207,8 +207,7 @@ def _visits(history: History, lines: Ragged, position: Ints, n_pairs: int) -> tu
     all_days = last - day[lines.offsets[:-1][owner]] + 1
     latest = np.zeros(n_pairs, np.int64)
     np.maximum.at(latest, position, day)
-    distinct = np.unique(position * (len(day) + 1) + day) // (len(day) + 1)
-    visits = np.bincount(distinct, minlength=n_pairs)
+    visits = np.bincount(distinct(position * (len(day) + 1) + day) // (len(day) + 1), minlength=n_pairs)
     return visits, visits / all_days, last - latest
 
 

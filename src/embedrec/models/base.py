@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from embedrec.features import Customers, Snapshot
-from embedrec.features.history import NEVER, Ints
+from embedrec.features.history import NEVER, Ints, distinct
 
 
 class Explanation(NamedTuple):
@@ -86,7 +86,7 @@ class Scorer(ABC):
         snapshot = self.snapshot_
         history, until = snapshot.history, snapshot.as_of
         past = history.times < until
-        fans = np.unique(history.users[past & (history.items == item)])
+        fans = distinct(history.users[past & (history.items == item)])
         shared = history.targets(fans, int(history.times.min()), until).values
         together = np.bincount(shared, minlength=history.n_items)
         buyers = history.distinct_customers(NEVER + 1, until)
