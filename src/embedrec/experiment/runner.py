@@ -51,9 +51,8 @@ from embedrec.training import NDCG, RMSE, Fit, Monitor, Report, Validate, fit
 CALIBRATED = 2000
 """Customers whose lists tell how likely a recommended product is bought; enough, and quick."""
 
-WATCHED, WATCHED_SCORES = 5000, 10**8
-"""Customers ranked after each epoch to choose it, and scores computed for them, at most; the figures of the chosen
-epoch are of everybody."""
+WATCHED = 5000
+"""Customers ranked after each epoch, to choose it; the figures of the chosen epoch are of everybody."""
 
 
 class Runner:
@@ -65,8 +64,7 @@ class Runner:
         self.before_test = self._moment(shop.split.test_from)
         self.valid_truth = Truth.of_window(self.before_valid, shop.split.test_from)
         self.test_truth = Truth.of_window(self.before_test, shop.split.end)
-        few = min(WATCHED, WATCHED_SCORES // max(self.shop.history.n_items, 1))
-        self._watched = self.valid_truth.sample(self.before_valid, max(few, 1))
+        self._watched = self.valid_truth.sample(self.before_valid, WATCHED)
         # published splits mask what a customer has: there a list filled with it would tell nothing of the model
         masked = shop.split.protocol != "global_time" and not self.valid_truth.repeat_share(self.before_valid)
         self._watched_view = "new" if masked else "all"
