@@ -89,7 +89,7 @@ def test_titles_prefer_the_name_to_the_description(shop: Shop) -> None:
 
 
 def test_the_settings_name_every_column_once() -> None:
-    assert set(ColumnsConfig.model_fields) == {*COLUMNS, "event_map"}
+    assert set(ColumnsConfig.model_fields) == {*COLUMNS, "event_map", "not_products"}
 
 
 def test_key_keeps_letters_of_all_scripts() -> None:

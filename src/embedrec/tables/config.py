@@ -52,6 +52,8 @@ class ColumnsConfig(_Settings):
     """A number that grows with each event of a customer, for data without dates."""
     event_map: dict[str, Literal["purchase", "view", "cart", "-"]] = Field(default_factory=dict)
     """What the shop's event names mean; '-' sets such rows aside."""
+    not_products: tuple[str, ...] = ()
+    """Product ids that stand for something else, such as postage; their rows are set aside."""
 
     def header(self, column: str) -> str | None:
         """Return the configured header of a canonical column name."""

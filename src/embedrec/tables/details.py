@@ -24,6 +24,7 @@ def read_products(raw: RawTable, config: ColumnsConfig) -> tuple[pd.DataFrame, L
     ledger, columns = _open(DETAILS, raw, (PRODUCT, *PRODUCT_ATTRIBUTES), PRODUCT, config)
     products = id_column(ledger, columns[PRODUCT])
     ledger.quarantine(products.isna().to_numpy(), columns[PRODUCT], "is missing")
+    ledger.set_aside(products.isin(config.not_products).to_numpy(), "that stand for no product")
     table = pd.concat([products.rename(PRODUCT), product_attributes(ledger, columns)], axis=1)
     return _one_row_each(table, PRODUCT, ledger), ledger
 

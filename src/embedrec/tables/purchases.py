@@ -95,6 +95,8 @@ def read_event_rows(table: str, raw: RawTable, config: ColumnsConfig, *, default
     products = id_column(ledger, columns[PRODUCT]) if PRODUCT in columns else customers.mask(customers.notna())
     if PRODUCT in columns:
         ledger.quarantine(bought & products.isna().to_numpy(), columns[PRODUCT], "is missing")
+        for one in config.not_products:
+            ledger.set_aside((products == one).to_numpy(), f"of {quoted(one)}, which is no product,")
     times = date_column(ledger, columns[TIME]) if dated else _without_dates(ledger)
     order = {ORDER: order_column(ledger, columns[ORDER])} if ORDER in columns else {}
     part = {PART: part_column(ledger, columns[PART])} if PART in columns else {}
