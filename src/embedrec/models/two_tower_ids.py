@@ -52,7 +52,7 @@ class TwoTowerIdsConfig(BaseModel):
         {"name": "basket_softmax"},
         {
             "max_epochs": 20,
-            "patience": 10,  # half-way the rate is still high, and what looks best there by chance is not refitted as well
+            "patience": 10,  # what looks best half-way, at a high rate, is so by chance
             "batch_size": 512,
             "learning_rate": 0.05,
             "warmup_steps": 0,
