@@ -10,7 +10,8 @@ import csv
 import io
 import itertools
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -19,11 +20,27 @@ import pyarrow.compute as pc
 import pyarrow.csv as pv
 
 from embedrec.errors import DataError, quoted
+from embedrec.tables.lines import LARGEST_RECORD, Lines
+from embedrec.tables.quotes import reject_each, swallows
 from embedrec.tables.raw import RawTable, Rejected
+from embedrec.tables.shapes import RowShape
 
 SEPARATORS = (",", ";", "\t", "|")
 SAMPLE_ROWS = 100
-LARGEST_RECORD = 1 << 24  # bytes
+SHAPE_ROWS = 1000  # from which is learned what a row looks like
+
+
+class _Misfit(NamedTuple):
+    """A record of the wrong width."""
+
+    record: int
+    fields: int
+    wanted: int
+    text: str
+
+    @property
+    def reason(self) -> str:
+        return f"{self.fields} fields where {self.wanted} are wanted"
 
 
 def parse_delimited(content: bytes, file: str) -> RawTable:
@@ -41,25 +58,16 @@ def parse_delimited(content: bytes, file: str) -> RawTable:
     names, lengthened = _full_header(header, _rows(sample[header_lines:], separator))
     if separator != ",":
         notes.append(f"separator {separator!r}")
-    table, wrong_width = _parse(body, len(names), separator, file)
-    line_of = _line_finder(body, separator, header_lines, table.num_rows + len(wrong_width))
-    rejected = [Rejected(line_of(record), reason, text) for record, reason, text in wrong_width]
-    records = np.delete(
-        np.arange(1, table.num_rows + len(wrong_width) + 1), [record - 1 for record, _, _ in wrong_width]
-    )
-    swallowed, keep = _swallowing(table, body, separator)
-    for row, text in swallowed:
-        first = line_of(int(records[row]))
-        rejected += [
-            Rejected(first + offset, "a quotation mark opens and is not closed properly", line)
-            for offset, line in enumerate(text.splitlines())
-        ]
-    if swallowed:
+    table, misfits = _parse(body, len(names), separator, file)
+    count = table.num_rows + len(misfits)
+    lines = Lines(body, separator, header_lines, count)
+    records = np.delete(np.arange(1, count + 1), [misfit.record - 1 for misfit in misfits])
+    keep, rejected = _rejected(table, records, misfits, lines, separator)
+    if not keep.all():
         table, records = table.filter(pa.array(keep)), records[keep]
     cells = pd.DataFrame({i: table.column(i).to_pandas() for i in range(len(names))}, dtype="str")
     cells, more = _named_columns(cells, names, lengthened, file)
-    rejected.sort(key=lambda row: row.line)
-    return RawTable(file, cells, records, line_of, tuple(rejected), (*notes, *more))
+    return RawTable(file, cells, records, lines.line_of, tuple(rejected), (*notes, *more))
 
 
 def _as_utf8(content: bytes, file: str) -> tuple[bytes, list[str]]:
@@ -131,16 +139,15 @@ def _full_header(header: list[str], rows: list[list[str]]) -> tuple[list[str], b
     return (header + [""] * (width - len(header)), True) if width > len(header) else (header, False)
 
 
-def _parse(body: bytes, width: int, separator: str, file: str) -> tuple[pa.Table, list[tuple[int, str, str]]]:
-    """Parse rows of `width` text columns; the second value lists (record, reason, text) of the misfits."""
+def _parse(body: bytes, width: int, separator: str, file: str) -> tuple[pa.Table, list[_Misfit]]:
+    """Parse rows of `width` text columns; the second value lists the records of another width."""
     names = [str(i) for i in range(width)]
     if not body.strip(b"\r\n"):
         return pa.table({name: pa.array([], pa.string()) for name in names}), []
-    misfits: list[tuple[int, str, str]] = []
+    misfits: list[_Misfit] = []
 
     def misfit(row: pv.InvalidRow) -> str:
-        reason = f"{row.actual_columns} fields where {row.expected_columns} are wanted"
-        misfits.append((row.number, reason, row.text))
+        misfits.append(_Misfit(row.number, row.actual_columns, row.expected_columns, row.text))
         return "skip"
 
     try:
@@ -158,50 +165,35 @@ def _parse(body: bytes, width: int, separator: str, file: str) -> tuple[pa.Table
     return table, misfits
 
 
-def _line_finder(body: bytes, separator: str, header_lines: int, records: int) -> Callable[[int], int]:
-    """Return a function from record number to line number; exact also with line breaks inside quotes."""
-    lines = body.count(b"\n") + (not body.endswith(b"\n"))
-    if lines == records and body.count(b"\r") in (0, body.count(b"\r\n")):
-        return lambda record: header_lines + record
-    starts: list[int] = []
-
-    def line_of(record: int) -> int:
-        if not starts:
-            reader, before = csv.reader(io.StringIO(body.decode(), newline=""), delimiter=separator), 0
-            try:
-                for row in reader:
-                    if row:
-                        starts.append(before + 1)
-                    before = reader.line_num
-            except csv.Error:  # a cell too large for the csv module: record numbers must do from there on
-                pass
-        return header_lines + (starts[record - 1] if record <= len(starts) else record)
-
-    return line_of
-
-
-def _swallowing(table: pa.Table, body: bytes, separator: str) -> tuple[list[tuple[int, str]], np.ndarray]:
-    """Find rows where a stray quotation mark swallowed line ends: (row, its text), and the mask to keep.
-
-    A cell that rightly holds a line break stands in the file between two quotation marks, the second of which
-    is followed by a separator or the end of the line.
-    """
+def _rejected(
+    table: pa.Table, records: np.ndarray, misfits: Sequence[_Misfit], lines: Lines, separator: str
+) -> tuple[np.ndarray, list[Rejected]]:
+    """Return the mask of rows to keep, and the rejected lines in the file's order."""
     keep = np.ones(table.num_rows, dtype=bool)
-    found: list[tuple[int, str]] = []
-    ends = {separator.encode(), b"\r", b"\n", b""}
-    for column in table.columns:
-        has_break = pc.match_substring_regex(column, "[\r\n]").to_numpy(zero_copy_only=False)
-        start = 0
-        for row in np.flatnonzero(has_break & keep):
-            text = column[int(row)].as_py()
-            written = b'"' + text.replace('"', '""').encode() + b'"'
-            at = body.find(written, start)
-            if at >= 0 and body[at + len(written) : at + len(written) + 1] in ends:
-                start = at + len(written)
-            else:
-                keep[row] = False
-                found.append((int(row), separator.join(cells[int(row)].as_py() for cells in table.columns)))
-    return found, keep
+    rejected: list[Rejected] = []
+    with_breaks = np.zeros(table.num_rows, dtype=bool)
+    if lines.may_break:
+        for column in table.columns:
+            with_breaks |= pc.match_substring_regex(column, "[\r\n]").to_numpy(zero_copy_only=False)
+    several = {int(records[row]): int(row) for row in np.flatnonzero(with_breaks)}
+    texts = {record: lines.texts_of(record) for record in several}
+    texts |= {one.record: lines.texts_of(one.record) for one in misfits if "\n" in one.text or "\r" in one.text}
+    if texts:
+        clean = table.filter(pa.array(~with_breaks)).slice(0, SHAPE_ROWS)
+        known = [list(row) for row in zip(*(column.to_pylist() for column in clean.columns), strict=True)]
+        begun = [next(csv.reader(record[:1], delimiter=separator), []) for record in texts.values()]
+        shape = RowShape(known or [row for row in begun if len(row) == table.num_columns], table.num_columns, separator)
+    for misfit in misfits:
+        several_lines = texts.get(misfit.record, [])
+        if several_lines and swallows(several_lines, shape, separator):
+            rejected += reject_each(lines.line_of(misfit.record), several_lines)
+        else:
+            rejected.append(Rejected(lines.line_of(misfit.record), misfit.reason, misfit.text))
+    for record, row in several.items():
+        if swallows(texts[record], shape, separator):
+            keep[row] = False
+            rejected += reject_each(lines.line_of(record), texts[record])
+    return keep, sorted(rejected, key=lambda one: one.line)
 
 
 def _named_columns(
