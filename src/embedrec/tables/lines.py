@@ -26,6 +26,7 @@ class Lines:
         self._body = body
         self._separator = separator
         self._before = before
+        self._records = records
         self.one_each = _count(body) == records
         self.may_break = not self.one_each and b'"' in body  # a record may take several lines
         self._first: np.ndarray | None = None
@@ -37,6 +38,9 @@ class Lines:
 
     def texts_of(self, record: int) -> list[str]:
         """Return the text of every line that a record takes, without line ends."""
+        if self.one_each and record == self._records:  # the usual question: is the last line whole?
+            text = self._body.rstrip(b"\r\n")
+            return [text[max(text.rfind(b"\n"), text.rfind(b"\r")) + 1 :].decode()]
         if self._begins is None:
             self._begins = _begins(self._body)
         first = self._line(record) - 1
