@@ -28,13 +28,6 @@ def test_line_ends_and_a_missing_last_one(end: str) -> None:
     assert cells(end.join(["a,b", "1,2", "3,4"])) == [["1", "2"], ["3", "4"]]
 
 
-@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
-def test_byte_order_marks(encoding: str) -> None:
-    raw = parse_delimited("id,name\n1,café\n".encode(encoding), "f.csv")
-    assert raw.headers == ["id", "name"]
-    assert raw.cells.to_numpy().tolist() == [["1", "café"]]
-
-
 def test_ids_that_look_like_missing_values_stay() -> None:
     assert cells("id,b\nNA,007\nnull,7\nnan,1e5\n") == [["NA", "007"], ["null", "7"], ["nan", "1e5"]]
 

@@ -18,6 +18,7 @@ import pyarrow.compute as pc
 import pyarrow.csv as pv
 
 from embedrec.errors import DataError, quoted
+from embedrec.tables.decoding import decode
 from embedrec.tables.ending import cut_off
 from embedrec.tables.layout import find_layout
 from embedrec.tables.lines import LARGEST_RECORD, Lines, large_cells
@@ -45,9 +46,10 @@ class _Misfit(NamedTuple):
 def parse_delimited(content: bytes, file: str) -> RawTable:
     """Parse the bytes of one delimited text file.
 
-    Raises DataError if it is empty, not UTF-8 or UTF-16, or its header is missing or not usable.
+    Raises DataError if it is empty, in an encoding that is not sure, or its header is missing or not usable.
     """
-    content, notes = _as_utf8(content, file)
+    decoded = decode(content, file)
+    content = decoded.content
     if not content.strip():
         raise DataError(f"{file}: the file is empty: it needs a header line and rows")
     layout = find_layout(content, file)
@@ -66,6 +68,7 @@ def parse_delimited(content: bytes, file: str) -> RawTable:
     if swallowing:
         keep = ~np.isin(records, list(swallowing))
         table, records = table.filter(pa.array(keep)), records[keep]
+    rejected += decoded.struck
     cells = pd.DataFrame({i: table.column(i).to_pandas() for i in range(layout.width)}, dtype="str")
     names = whole_header(layout.header, cells, len(rejected) + len(misfits), file)
     mended, repeated = _mended(misfits, names, separator)
@@ -88,25 +91,7 @@ def parse_delimited(content: bytes, file: str) -> RawTable:
     if again := len(repeated) + int(headers.sum()):
         more.append(f"{_rows(again)} left out: the header repeated")
     rejected.sort(key=lambda one: one.line)
-    return RawTable(file, cells, records, lines.line_of, tuple(rejected), (*notes, *layout.notes, *more))
-
-
-def _as_utf8(content: bytes, file: str) -> tuple[bytes, list[str]]:
-    if content.startswith((b"\xff\xfe", b"\xfe\xff")):
-        try:
-            return content.decode("utf-16").encode(), ["encoding UTF-16"]
-        except UnicodeError as error:
-            raise DataError(f"{file}: begins as UTF-16 but is damaged: save it as UTF-8") from error
-    content = content.removeprefix(b"\xef\xbb\xbf")
-    try:
-        content.decode()
-    except UnicodeDecodeError as error:
-        line = content.count(b"\n", 0, error.start) + 1
-        raise DataError(
-            f"{file}, line {line}: byte {error.start} (0x{content[error.start]:02x}) is not UTF-8: "
-            "save the file as UTF-8"
-        ) from error
-    return content, []
+    return RawTable(file, cells, records, lines.line_of, tuple(rejected), (*decoded.notes, *layout.notes, *more))
 
 
 def _parse(body: bytes, width: int, separator: str, file: str) -> tuple[pa.Table, list[_Misfit]]:
