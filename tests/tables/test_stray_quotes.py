@@ -7,6 +7,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from shop_folder import Shop, account_of, rows
 
+from embedrec.errors import DataError
 from embedrec.tables.delimited import parse_delimited
 
 TITLED = "customer_id,product_id,purchase_date,title\n"
@@ -75,6 +76,18 @@ def test_a_list_of_two_columns_keeps_its_line_breaks() -> None:
 def test_a_line_too_wide_with_a_line_break_in_quotes_is_one_row() -> None:
     raw = parse_delimited((TITLED + titled(3) + 'C1,P1,2024-01-01,"two\nlines",more\n').encode(), "f.csv")
     assert [(row.line, row.reason) for row in raw.rejected] == [(5, "5 fields where 4 are wanted")]
+
+
+def test_rows_of_other_titles_are_still_known_as_rows() -> None:
+    rows_ = rows(90, lambda i: f"C{i},P{i},2024-01-{i % 28 + 1:02d},Tea {i}")  # every title holds a figure
+    raw = parse_delimited((TITLED + rows_ + 'C1,P1,2024-01-01,"a\nC2,P2,2024-01-02,b"\n').encode(), "f.csv")
+    assert [row.line for row in raw.rejected] == [92, 93]
+
+
+def test_a_quote_that_swallows_more_than_a_block_stops_and_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("embedrec.tables.delimited.LARGEST_RECORD", 1 << 20)
+    with pytest.raises(DataError, match="f.csv: a row is longer than 1 MB, as where a quotation mark opens"):
+        parse_delimited((TITLED + 'C1,P1,2024-01-01,"a\n' + titled(60_000)).encode(), "f.csv")
 
 
 @settings(max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture])

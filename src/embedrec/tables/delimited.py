@@ -116,6 +116,11 @@ def _parse(body: bytes, width: int, separator: str, file: str) -> tuple[pa.Table
         )
     except pa.ArrowException as error:
         reason = str(error).splitlines()[0]
+        if "straddling" in reason:  # how Arrow says that a record is longer than a block
+            raise DataError(
+                f"{file}: a row is longer than {LARGEST_RECORD >> 20} MB, as where a quotation mark opens and is never "
+                f'closed: look for a single " in the file and remove it'
+            ) from error
         raise DataError(f"{file}: not a readable table ({quoted(reason, 120)})") from error
     return table, misfits
 
@@ -135,7 +140,7 @@ def _swallowed(
     clean = table.filter(pa.array(~with_breaks)).slice(0, SHAPE_ROWS)
     rows = [list(row) for row in zip(*(column.to_pylist() for column in clean.columns), strict=True)]
     if not rows:  # every row has line breaks: their first lines must do
-        rows = [next(_read(text[:1], separator), []) for text in texts.values()]
+        rows = [next(_read(texts[record][:1], separator), []) for record in several[:SHAPE_ROWS]]
     shape = RowShape([row for row in rows if len(row) == table.num_columns], table.num_columns, separator)
     texts = {record: text for record, text in texts.items() if swallows(text, shape, separator)}
     rejected = [one for record, text in texts.items() for one in reject_each(lines.line_of(record), text)]
