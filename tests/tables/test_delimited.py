@@ -28,13 +28,6 @@ def test_line_ends_and_a_missing_last_one(end: str) -> None:
     assert cells(end.join(["a,b", "1,2", "3,4"])) == [["1", "2"], ["3", "4"]]
 
 
-@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
-def test_byte_order_marks(encoding: str) -> None:
-    raw = parse_delimited("id,name\n1,café\n".encode(encoding), "f.csv")
-    assert raw.headers == ["id", "name"]
-    assert raw.cells.to_numpy().tolist() == [["1", "café"]]
-
-
 def test_ids_that_look_like_missing_values_stay() -> None:
     assert cells("id,b\nNA,007\nnull,7\nnan,1e5\n") == [["NA", "007"], ["null", "7"], ["nan", "1e5"]]
 
@@ -46,15 +39,87 @@ def test_trailing_empty_columns_are_dropped() -> None:
     assert cells("id;price\n1;2;;\n3;4;;\n") == [["1", "2"], ["3", "4"]]
 
 
-def test_a_leading_counter_is_ignored() -> None:
+def test_a_leading_counter_without_a_name_is_ignored() -> None:
     assert cells(",id,b\n0,x,y\n1,z,w\n") == [["x", "y"], ["z", "w"]]
-    assert cells("id,b\n1,x,y\n2,z,w\n") == [["x", "y"], ["z", "w"]]  # R leaves the first header out
+    assert cells(",id,b\n1,x,y\n2,z\n3,z,w\n") == [["x", "y"], ["z", "w"]]  # the gap is the rejected row
 
 
-@pytest.mark.parametrize("text", [",id\nx,1\ny,2\n", "id,,b\n1,x,2\n"])
-def test_values_without_a_header_stop(text: str) -> None:
-    with pytest.raises(DataError, match=r"column \d holds values but has no name"):
+@pytest.mark.parametrize("counts", ["10", "02", "13", "ab"])
+def test_what_is_no_counter_stops(counts: str) -> None:
+    with pytest.raises(DataError, match="column 1 holds values but has no name"):
+        cells(f",id,b\n{counts[0]},x,y\n{counts[1]},z,w\n")
+
+
+def test_row_numbers_without_a_header_are_ignored_where_dates_tell() -> None:
+    text = "".join(f'"{i}","C{i}","P{i}","2024-01-05"\n' for i in range(1, 30))  # R's write.table
+    raw = parse_delimited((HEADER + text).encode(), "f.csv")
+    assert raw.cells.iloc[4].tolist() == ["C5", "P5", "2024-01-05"]
+    assert "the first column only counts the rows: ignored" in raw.notes
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "customer_id,page_views\n1,5,3\n2,7,4\n3,1,9\n",
+        "customer_id,page_views\n1,5,x\n2,7,y\n3,1,z\n",
+        "product_id,price\n17,5,3\n4,7,4\n12,1,9\n",
+        "id,b\n1,x,y\n2,z,w\n",
+        "customer_id,product_id,purchase_date\nC1,P1,2024-01-05,x\nC2,P2,2024-01-05,y\n",
+    ],
+)
+def test_ids_are_never_shifted_by_an_extra_field(text: str) -> None:
+    with pytest.raises(DataError, match=r"f\.csv: rows have \d fields, the header names \d: .* name all of them"):
         cells(text)
+
+
+def test_values_under_no_name_stop() -> None:
+    with pytest.raises(DataError, match=r"column 2 holds values but has no name"):
+        cells("id,,b\n1,x,2\n")
+
+
+def test_empty_fields_at_the_end_of_some_rows_are_cut_off(shop: Shop) -> None:
+    text = HEADER + rows(10) + "C1,P1,2024-02-05,,\n" + rows(2) + "C2,P2,2024-02-06, ,\nC3,P3,2024-02-07,\n"
+    tables = shop.read(text)
+    account = account_of(tables)
+    assert (account.read, account.used, account.duplicates) == (15, 13, 2)
+    assert "3 rows of another width only by empty fields at the end: mended" in account.notes
+    raw = parse_delimited(text.encode(), "f.csv")
+    assert raw.cells["customer_id"].iloc[10:].tolist() == ["C1", "C0", "C1", "C2", "C3"]
+    assert [raw.line_of(int(record)) for record in raw.records] == list(range(2, 17))
+
+
+def test_rows_without_the_empty_fields_that_most_have_are_mended() -> None:
+    assert cells("id;price\n1;2;;\n3;4\n5;6;;\n") == [["1", "2"], ["3", "4"], ["5", "6"]]
+    assert cells("id;price;;\n1;2\n3;4;;\n") == [["1", "2"], ["3", "4"]]
+
+
+@pytest.mark.parametrize(
+    ("last", "reason"),
+    [
+        ("C1,P1", "2 fields where 3 are wanted"),
+        ("C1,P1,2024-01-1", "a last cell shorter than all others and no line end"),
+        ("C1,P1,", "a last cell shorter than all others and no line end"),
+        ('C1,P1,"2024-01-05', "a quotation mark that is not closed"),
+        ('C1,"P1', "a quotation mark that is not closed"),
+    ],
+)
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+def test_a_last_line_cut_off_is_quarantined(shop: Shop, last: str, reason: str, end: str) -> None:
+    tables = shop.read((HEADER + rows(40) + last).replace("\n", end))
+    account = account_of(tables)
+    assert (account.read, account.used, account.quarantined) == (41, 40, 1)
+    assert tables.quarantine[["line", "reason", "text"]].to_numpy().tolist() == [
+        [42, f"{reason}; the file may be cut off", last]
+    ]
+
+
+@pytest.mark.parametrize("last", ["C1,P1,2024-01-11", 'C1,P1,"2024-01-11"', "C1,P1,2024-01-11,"])
+def test_a_whole_last_line_without_its_end_is_kept(shop: Shop, last: str) -> None:
+    assert account_of(shop.read(HEADER + rows(40) + last)).used == 41
+
+
+def test_a_short_last_value_in_a_column_of_any_length_is_kept() -> None:
+    assert cells("id,price\n" + rows(40, lambda i: f"{i},{i}.5") + "7,3")[-1] == ["7", "3"]
 
 
 def test_two_columns_of_one_name_stop() -> None:

@@ -109,7 +109,7 @@ def test_the_variable_of_shared_data(shop: Shop, monkeypatch: pytest.MonkeyPatch
         (b"PK\x03\x04rest", "save the sheet as CSV"),
         (b"PAR1 and then nothing", "not a readable parquet file"),
         (b"\x1f\x8b\x08\x00cut", "gzip file is cut off or damaged"),
-        (HEADER.encode("latin-1") + b"caf\xe9,P1,2024-01-01\n", "line 2: byte 40 (0xe9) is not UTF-8"),
+        (HEADER.encode() + "чай,P1,2024-01-01\n".encode("cp1251"), "line 2: byte 37 (0xf7) is not UTF-8"),
     ],
 )
 def test_files_that_are_no_table(shop: Shop, content: bytes, said: str) -> None:

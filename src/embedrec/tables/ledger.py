@@ -70,7 +70,7 @@ class Ledger:
         quarantined = len(self._quarantined)
         if quarantined > MOST_QUARANTINED * read:
             self._stop(quarantined, read)
-        counted = Counter((header, reason) for _, header, reason, _ in self._quarantined)
+        counted = Counter(map(_cause, self._quarantined))
         quarantine_notes = [
             f"{_rows(count)} quarantined: {' '.join(filter(None, cause))}" for cause, count in counted.items()
         ]
@@ -96,8 +96,8 @@ class Ledger:
         return taken
 
     def _stop(self, quarantined: int, read: int) -> None:
-        (header, reason), _ = Counter(row[1:3] for row in self._quarantined).most_common(1)[0]
-        line, _, _, text = min(row for row in self._quarantined if row[1:3] == (header, reason))
+        cause, _ = Counter(map(_cause, self._quarantined)).most_common(1)[0]
+        line, header, reason, text = min(row for row in self._quarantined if _cause(row) == cause)
         thing = f"{header} {quoted(text)}" if header else quoted(text)
         share = f"{quarantined:,} of {read:,} rows ({quarantined / read:.0%}) cannot be understood"
         mend = "correct the file" + (", or name the right column with data.columns" if header else "")
@@ -105,6 +105,12 @@ class Ledger:
             f"{self.raw.file}, line {line}: {thing} {reason if header else f'has {reason}'}; "
             f"{share}, at most {MOST_QUARANTINED:.0%} may be: {mend}"
         )
+
+
+def _cause(row: tuple[int, str, str, str]) -> tuple[str, str]:
+    """Return column and reason, without what the reason says in brackets of this row alone."""
+    _, header, reason, _ = row
+    return header, reason.split(" (")[0]
 
 
 def _rows(count: int) -> str:

@@ -11,7 +11,10 @@ import pandas as pd
 
 @dataclass(frozen=True)
 class Rejected:
-    """A line that is no row of the table."""
+    """A line that is no row of the table.
+
+    reason    what completes "it has …"; in brackets at its end what is this line's alone, left out when counted
+    """
 
     line: int
     reason: str

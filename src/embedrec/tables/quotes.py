@@ -1,0 +1,34 @@
+"""Stray quotation marks: tells a cell that rightly holds line breaks from one that swallowed the rows below it."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterable, Sequence
+
+from embedrec.tables.lines import large_cells
+from embedrec.tables.raw import Rejected
+from embedrec.tables.shapes import RowShape
+
+
+def swallows(lines: Sequence[str], rows: RowShape, separator: str) -> bool:
+    """Say whether a record of several lines is the work of a stray quotation mark.
+
+    It is if the mark is never closed, or closed amid a cell, or if a line below the first would be a row by
+    itself. Where nothing but the width of a row is known, all lines below the first must be as wide.
+    """
+    if len(lines) < 2:
+        return False
+    try:
+        with large_cells():
+            list(csv.reader((line + "\n" for line in lines), delimiter=separator, strict=True))
+    except csv.Error:
+        return True
+    fitting = (rows.fits(line) for line in lines[1:])
+    return any(fitting) if rows.telling else all(fitting)
+
+
+def reject_each(first: int, lines: Iterable[str]) -> list[Rejected]:
+    """Reject every line of a record that begins on line `first`: each would have been a row."""
+    lines = list(lines)
+    reason = f"a quotation mark that swallows line ends (lines {first} to {first + len(lines) - 1})"
+    return [Rejected(first + offset, reason, line) for offset, line in enumerate(lines)]
