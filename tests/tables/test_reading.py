@@ -59,6 +59,14 @@ def test_a_bad_date_among_many_rows_is_quarantined(shop: Shop) -> None:
     assert any("1 row quarantined: purchase_date is not a date" in note for note in account_of(tables).notes)
 
 
+def test_a_date_in_the_future_does_not_move_the_end_of_the_data(shop: Shop) -> None:
+    ahead = (pd.Timestamp.now("UTC") + pd.Timedelta(days=3)).strftime("%Y-%m-%d")
+    tables = shop.read(HEADER + rows(30) + f"C9,P1,{ahead}\n")
+    assert counts(tables) == (31, 30, 1, 0, 0)
+    assert tables.events["purchase_date"].max() == pd.Timestamp("2024-01-28")
+    assert tables.quarantine["reason"].iloc[0].startswith("lies in the future (today is 20")
+
+
 def test_rows_without_a_product_are_quarantined_without_a_customer_set_aside(shop: Shop) -> None:
     tables = shop.read(HEADER + rows(30) + ",P1,2024-01-05\nC1,,2024-01-05\n")
     assert counts(tables) == (32, 30, 1, 0, 1)
