@@ -3,7 +3,6 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
-
 import pandas as pd
 import pytest
 from hypothesis import given

@@ -78,7 +78,9 @@ def test_customers_ratings_are_read_as_ratings(shop: Shop) -> None:
     tables = shop.read(text)
     found = tables.events.set_index("customer_id")["customer_rating"]
     assert found[["C0", "C2"]].tolist() == [4.0, 4.5]
-    assert found[["C1", "C3"]].isna().all()
+    assert pd.isna(found["C1"])
+    assert "C3" not in found.index
+    assert tables.quarantine[["line", "text"]].to_numpy().tolist() == [[5, "7"]]
     tens = rated_lines(10, rating="9")
     assert "set data.columns.customer_rating=-" in shop.refused(tens, columns={"customer_rating": "rating"})
 
