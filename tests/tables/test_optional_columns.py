@@ -65,10 +65,9 @@ def test_other_attributes_on_the_lines_stay(shop: Shop) -> None:
 
 
 def test_both_kinds_of_rating(shop: Shop) -> None:
-    tables = shop.read(
-        rated_lines(10), "product_id,rating\nP0,3.5\n", columns={"customer_rating": "rating", "rating": "rating"}
-    )
-    assert tables.products["rating"].tolist() == [3.5]
+    details = "product_id,rating\n" + "".join(f"P{i},3.5\n" for i in range(10))
+    tables = shop.read(rated_lines(10), details, columns={"customer_rating": "rating", "rating": "rating"})
+    assert tables.products["rating"].tolist() == [3.5] * 10
     assert tables.events["customer_rating"].notna().all()
 
 

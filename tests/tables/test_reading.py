@@ -282,19 +282,52 @@ def test_the_last_row_of_a_product_or_customer_wins(shop: Shop) -> None:
     assert tables.customers["page_views"].tolist() == [2.0]
     details = account_of(tables, DETAILS)
     assert details.duplicates == 2
-    assert any("1 of them with other values" in note for note in details.notes)
+    assert any("(1 of them with other values: 'P1' price '1.0' → '3.0')" in note for note in details.notes)
     assert account_of(tables, INTERACTIONS).duplicates == 1
+
+
+def test_conflicting_products_are_shown_up_to_a_few(shop: Shop) -> None:
+    lines = ["P1,Toys,\n", "P1,Games,\n", *(f"P{i},Toys,{price}\n" for price in (1, 2) for i in range(2, 9))]
+    details = account_of(shop.read(ONE, "product_id,category,price\n" + "".join(lines)), DETAILS)
+    shown = ", ".join(["'P1' category 'Toys' → 'Games'", *(f"'P{i}' price '1.0' → '2.0'" for i in range(2, 6))])
+    assert any(f"(8 of them with other values: {shown}, …)" in note for note in details.notes)
 
 
 def test_ids_in_one_table_only_are_kept_and_counted(shop: Shop) -> None:
     tables = shop.read(
-        HEADER + "C1,P1,2024-01-05\nC1,P9,2024-01-06\nC1,P8,2024-01-07\n", "product_id,price\nP1,1\nP2,2\n"
+        HEADER + "C1,P1,2024-01-05\nC2,P9,2024-01-06\nC3,P1,2024-01-07\n",
+        "product_id,price\nP1,1\nP2,2\n",
+        "customer_id,page_views\nC1,4\n",
     )
     notes = account_of(tables, DETAILS).notes
-    assert "2 purchases have a product_id that is not in this table: kept, without attributes" in notes
+    assert "1 purchases have a product_id that is not in this table: kept (no details)" in notes
     assert "1 rows have a product_id without a purchase: kept" in notes
     assert len(tables.purchases) == 3
-    assert any(warning.startswith("67% of the purchases have a product_id") for warning in tables.warnings)
+    assert any("67% of the purchases have a customer_id" in warning for warning in tables.warnings)
+
+
+def test_details_of_other_products_stop(shop: Shop) -> None:
+    history = HEADER + "C1,P1,2024-01-05\nC1,P9,2024-01-06\n"
+    assert len(shop.read(history, "product_id,price\nP1,1\n").purchases) == 2, "half may be unknown"
+    message = shop.refused(history + "C1,P9,2024-01-07\n", "product_id,price\nP1,1\n")
+    for part in (
+        "product_details.csv: 67% of the purchases",
+        "'P9' where it has 'P1'",
+        "data.files.product_details=-",
+    ):
+        assert part in message
+    assert "'P1' where it has none" in shop.refused(ONE, "product_id,price\n,\n")
+
+
+def test_a_category_of_its_own_for_nearly_each_product_is_warned_about(shop: Shop) -> None:
+    def asked(products: int, categories: int) -> list[str]:
+        details = "".join(f"P{i},K{i % categories}\n" for i in range(products))
+        tables = shop.read(HEADER + "C1,P1,2024-01-05\n", "product_id,category\n" + details)
+        return [warning for warning in tables.warnings if "is this an id?" in warning]
+
+    (warning,) = asked(100, 81)
+    assert warning.startswith("product_details.csv: category has 81 values for 100 products, such as 'K0'")
+    assert asked(100, 80) == asked(49, 49) == []
 
 
 def test_category_words_for_nothing(shop: Shop) -> None:
