@@ -84,6 +84,11 @@ def test_customers_ratings_are_read_as_ratings(shop: Shop) -> None:
     assert "set data.columns.customer_rating=-" in shop.refused(tens, columns={"customer_rating": "rating"})
 
 
+def test_ratings_of_three_decimals_are_no_thousands(shop: Shop) -> None:
+    tables = shop.read(RATED + "".join(f"C{i},P1,2024-01-05,4.{125 + i}\n" for i in range(4)))
+    assert tables.events["customer_rating"].tolist() == [4.125, 4.126, 4.127, 4.128]
+
+
 # Without dates
 
 

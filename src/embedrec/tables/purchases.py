@@ -159,7 +159,8 @@ def _find_customers_rating(
         return ()
     header = columns[RATING]
     cells = ledger.raw.cells[header]
-    stars, _ = parse_numbers(cells.str.removesuffix("/5") if cells.dtype == "str" else cells, ledger.where(header))
+    plain = cells.str.removesuffix("/5") if cells.dtype == "str" else cells
+    stars, _ = parse_numbers(plain, ledger.where(header), thousands=False)
     lines = pd.DataFrame({PRODUCT: products, CUSTOMER: customers, RATING: stars})[ledger.used & bought]
     each = lines[lines[RATING] > 0].groupby(PRODUCT).nunique()
     several = each[each[CUSTOMER] > 1]
