@@ -35,10 +35,21 @@ def test_missing_looking_ids_are_ids_and_noted() -> None:
     assert any("'NA'" in note for note in parse_ids(pd.Series(["NA"], dtype="str"), "f").notes)
 
 
-def test_spaces_and_invisible_characters_go_and_collisions_are_counted() -> None:
+def test_spaces_and_invisible_characters_go_and_collisions_are_listed() -> None:
     cells = [" A\u00a0", "A", "B\u200b", "e\u0301", "\u00e9"]
     assert ids(*cells) == ["A", "A", "B", "\u00e9", "\u00e9"]
-    assert "2 of them now equal" in parse_ids(pd.Series(cells, dtype="str"), "f").notes[0]
+    (note,) = parse_ids(pd.Series(cells, dtype="str"), "f").notes
+    shown = r"2 of them now equal to another id: ' A\xa0' = 'A', 'e\u0301' = '\xe9'"
+    assert note.replace("é", r"\xe9").replace("e\u0301", r"e\u0301").endswith(shown)
+
+
+def test_collisions_are_listed_only_so_far_and_empty_cells_are_none() -> None:
+    cells = ["", " ", *(f"{pad}{i}" for i in range(7) for pad in ("", " "))]
+    (note,) = parse_ids(pd.Series(cells, dtype="str"), "f").notes
+    assert "8 ids had spaces" in note
+    assert note.endswith(
+        "7 of them now equal to another id: '0' = ' 0', '1' = ' 1', '2' = ' 2', '3' = ' 3', '4' = ' 4', …"
+    )
 
 
 def test_point_zero_is_repaired_where_one_to_one() -> None:
@@ -56,6 +67,7 @@ def test_float_columns() -> None:
 
 def test_what_is_no_id() -> None:
     assert "rounded by a spreadsheet" in reason("1.0E+05")
+    assert reason("1,0E+05") == reason("1.0E+05")
     assert "longer than" in reason("x" * (LONGEST_ID + 1))
     assert "control" in reason("a\x00b")
     assert reason("12e5") == reason("x" * LONGEST_ID) == ""

@@ -16,7 +16,7 @@ def numbers(*cells: object) -> list[float]:
 
 @given(st.lists(st.floats(allow_nan=False, allow_infinity=False), min_size=1, max_size=20))
 def test_plain_numbers_are_read_exactly(values: list[float]) -> None:
-    assert numbers(*map(repr, values)) == values
+    assert numbers(*map(repr, values), "0.5") == [*values, 0.5]  # '1.125' alone could be grouped
 
 
 @pytest.mark.parametrize(
@@ -28,7 +28,12 @@ def test_plain_numbers_are_read_exactly(values: list[float]) -> None:
         (["1,299", "15.99"], [1299.0, 15.99]),
         (["1.299", "15,99"], [1299.0, 15.99]),
         (["1,234,567", "2,345"], [1234567.0, 2345.0]),
-        (["1.299", "15"], [1.299, 15.0]),
+        (["1.299", "15", "0.99"], [1.299, 15.0, 0.99]),
+        (["1.250", "15.5"], [1.25, 15.5]),
+        (["1.250", "0.500", "12.000"], [1.25, 0.5, 12.0]),
+        (["1.250", "1250.125"], [1.25, 1250.125]),
+        (["1.299", "2.500", "1.299.000"], [1299.0, 2500.0, 1299000.0]),
+        (["0,500", "1,250"], [0.5, 1.25]),
         (["USD 5.00", "5.00 GBP"], [5.0, 5.0]),
         (["1 299,50", "1'299.50"], [1299.5, 1299.5]),
         (["£0.5", "1e3"], [0.5, 1000.0]),
@@ -38,9 +43,25 @@ def test_spellings(cells: list[str], values: list[float]) -> None:
     np.testing.assert_array_equal(numbers(*cells), values)
 
 
-def test_a_comma_that_could_be_either_stops() -> None:
-    with pytest.raises(DataError, match=r"column price: '1,299' may be read with a decimal comma or"):
-        numbers("1,299", "500")
+@pytest.mark.parametrize(
+    ("cells", "sign"),
+    [
+        (["1,299", "500"], "comma"),
+        (["15", "1.299", "2.500"], "point"),
+        (["1.299", "2500"], "point"),  # people group some thousands and others not
+        (["1.299 €", "15"], "point"),
+        (["1.299", "15,99", "15.99"], "point"),
+    ],
+)
+def test_a_comma_or_point_that_could_be_either_stops(cells: list[str], sign: str) -> None:
+    with pytest.raises(DataError, match=rf"column price: '1.299.*' may be read with a decimal {sign} or a thousands"):
+        numbers(*cells)
+
+
+def test_numbers_below_a_thousand_are_never_grouped() -> None:
+    values, bad = parse_numbers(pd.Series(["4.125", "3,875", "4"]), "f", thousands=False)
+    assert values.tolist() == [4.125, 3.875, 4.0]
+    assert not bad.any()
 
 
 def test_missing_and_bad_cells_are_told_apart() -> None:

@@ -65,10 +65,9 @@ def test_other_attributes_on_the_lines_stay(shop: Shop) -> None:
 
 
 def test_both_kinds_of_rating(shop: Shop) -> None:
-    tables = shop.read(
-        rated_lines(10), "product_id,rating\nP0,3.5\n", columns={"customer_rating": "rating", "rating": "rating"}
-    )
-    assert tables.products["rating"].tolist() == [3.5]
+    details = "product_id,rating\n" + "".join(f"P{i},3.5\n" for i in range(10))
+    tables = shop.read(rated_lines(10), details, columns={"customer_rating": "rating", "rating": "rating"})
+    assert tables.products["rating"].tolist() == [3.5] * 10
     assert tables.events["customer_rating"].notna().all()
 
 
@@ -78,9 +77,16 @@ def test_customers_ratings_are_read_as_ratings(shop: Shop) -> None:
     tables = shop.read(text)
     found = tables.events.set_index("customer_id")["customer_rating"]
     assert found[["C0", "C2"]].tolist() == [4.0, 4.5]
-    assert found[["C1", "C3"]].isna().all()
+    assert pd.isna(found["C1"])
+    assert "C3" not in found.index
+    assert tables.quarantine[["line", "text"]].to_numpy().tolist() == [[5, "7"]]
     tens = rated_lines(10, rating="9")
     assert "set data.columns.customer_rating=-" in shop.refused(tens, columns={"customer_rating": "rating"})
+
+
+def test_ratings_of_three_decimals_are_no_thousands(shop: Shop) -> None:
+    tables = shop.read(RATED + "".join(f"C{i},P1,2024-01-05,4.{125 + i}\n" for i in range(4)))
+    assert tables.events["customer_rating"].tolist() == [4.125, 4.126, 4.127, 4.128]
 
 
 # Without dates

@@ -59,6 +59,14 @@ def test_a_bad_date_among_many_rows_is_quarantined(shop: Shop) -> None:
     assert any("1 row quarantined: purchase_date is not a date" in note for note in account_of(tables).notes)
 
 
+def test_a_date_in_the_future_does_not_move_the_end_of_the_data(shop: Shop) -> None:
+    ahead = (pd.Timestamp.now("UTC") + pd.Timedelta(days=3)).strftime("%Y-%m-%d")
+    tables = shop.read(HEADER + rows(30) + f"C9,P1,{ahead}\n")
+    assert counts(tables) == (31, 30, 1, 0, 0)
+    assert tables.events["purchase_date"].max() == pd.Timestamp("2024-01-28")
+    assert tables.quarantine["reason"].iloc[0].startswith("lies in the future (today is 20")
+
+
 def test_rows_without_a_product_are_quarantined_without_a_customer_set_aside(shop: Shop) -> None:
     tables = shop.read(HEADER + rows(30) + ",P1,2024-01-05\nC1,,2024-01-05\n")
     assert counts(tables) == (32, 30, 1, 0, 1)
@@ -83,12 +91,49 @@ def test_quantities_and_prices(shop: Shop) -> None:
     tables = shop.read(
         text + good + "C1,P2,2024-01-05,-1,3\nC1,P3,2024-01-05,0,3\nC1,P4,2024-01-05,1,-3\nC1,P5,2024-01-05,,\n"
     )
-    assert counts(tables) == (44, 41, 1, 0, 2)
+    assert counts(tables) == (44, 41, 2, 0, 1)
     events = tables.events.set_index("product_id")
     assert events.loc["P1", ["quantity", "price"]].drop_duplicates().to_numpy().tolist() == [[2.0, 3.5]]
     assert events.loc["P5", "quantity"] == 1
     assert pd.isna(events.loc["P5", "price"])
-    assert tables.quarantine["reason"].tolist() == ["is negative"]
+    assert tables.quarantine["reason"].tolist() == ["is 0", "is negative"]
+
+
+def test_what_is_no_number_of_pieces_is_quarantined(shop: Shop) -> None:
+    text = "customer_id,product_id,purchase_date,quantity\n"
+    good = rows(100, lambda i: f"C{i},P1,2024-01-05,{i % 3 + 1}.0")
+    odd = rows(4, lambda i: f"C{i},P2,2024-01-05,{['0', '1.5', 'some', '-1.5'][i]}")
+    tables = shop.read(text + good + odd)
+    assert counts(tables) == (104, 100, 3, 0, 1)
+    found = tables.quarantine[["line", "column", "reason", "text"]].to_numpy().tolist()
+    assert found == [
+        [102, "quantity", "is 0", "0"],
+        [103, "quantity", "is no whole number of pieces", "1.5"],
+        [104, "quantity", "is no finite number", "some"],
+    ]
+    assert not any("taken as missing" in note for note in account_of(tables).notes)
+
+
+def test_goods_sold_by_weight_are_told_what_to_do(shop: Shop) -> None:
+    text = "customer_id,product_id,purchase_date,quantity\n" + rows(20, lambda i: f"C{i},P1,2024-01-05,{i + 1}.5")
+    message = shop.refused(text)
+    assert "line 2: quantity '1.5' is no whole number of pieces; 20 of 20 rows (100%)" in message
+    assert "set data.columns.quantity=- to count every line as one piece" in message
+    assert counts(shop.read(text, columns={"quantity": "-"})) == (20, 20, 0, 0, 0)
+
+
+def test_extreme_prices_and_quantities_are_kept_and_counted(shop: Shop) -> None:
+    text = "customer_id,product_id,purchase_date,quantity,price\n"
+    tables = shop.read(
+        text
+        + rows(40, lambda i: f"C{i},P1,2024-01-05,2,3.50")
+        + "C1,P2,2024-01-05,1000000000000000,0\nC1,P3,2024-01-05,3,1e12\n"
+    )
+    assert counts(tables) == (42, 42, 0, 0, 0)
+    notes = account_of(tables).notes
+    assert "1 value of quantity above 1,000 times the median, up to 1e+15: kept" in notes
+    assert "1 value of price above 1,000 times the median, up to 1e+12: kept" in notes
+    assert "1 value of price equal to 0: kept" in notes
 
 
 def test_no_purchase_left_says_why(shop: Shop) -> None:
@@ -124,10 +169,19 @@ def test_events_are_told_apart_by_name(shop: Shop) -> None:
 def test_foreign_event_names_need_a_map(shop: Shop) -> None:
     text = "customer_id,product_id,timestamp,event\nC1,P1,2024-01-05,rate\nC1,P1,2024-01-05,Play\n"
     message = shop.refused(text)
-    for part in ("unknown event 'rate', 'Play'", "purchase, view, cart", "data.columns.event_map"):
+    for part in ("line 2: event 'rate'", "purchase, view, cart", "'rate', 'Play'", "data.columns.event_map"):
         assert part in message
     tables = shop.read(text, columns={"event_map": {"rate": "purchase", "play": "-"}})
     assert counts(tables) == (2, 1, 0, 0, 1)
+
+
+def test_a_few_unknown_events_are_quarantined(shop: Shop) -> None:
+    text = "customer_id,product_id,timestamp,event\n"
+    tables = shop.read(text + rows(30, lambda i: f"C{i},P1,2024-01-05,purchase") + "C1,P1,2024-01-05,wish\n")
+    assert counts(tables) == (31, 30, 1, 0, 0)
+    assert tables.quarantine[["line", "column", "reason", "text"]].to_numpy().tolist() == [
+        [32, "event", "is not one of purchase, view, cart", "wish"]
+    ]
 
 
 def test_dated_interactions_become_events(shop: Shop) -> None:
@@ -188,16 +242,26 @@ def test_a_details_table_outranks_the_lines(shop: Shop) -> None:
 
 
 def test_ratings_outside_the_scale(shop: Shop) -> None:
-    ratings = ["4/5", "4,5", "0", "7", "-1", *["3"] * 10]
+    ratings = ["4/5", "4,5", "0", "7", "-1", "good", *["3"] * 40]
     details = "product_id;rating\n" + "".join(f"P{i};{rating}\n" for i, rating in enumerate(ratings))
-    tables = shop.read(ONE, details)
+    tables = shop.read(HEADER + "C1,P0,2024-01-05\n", details)
     by_id = tables.products.set_index("product_id")["rating"]
     assert by_id[["P0", "P1"]].tolist() == [4.0, 4.5]
-    assert by_id[["P2", "P3", "P4"]].isna().all()
+    assert by_id[["P2", "P5"]].isna().all()
+    assert not {"P3", "P4"} & set(by_id.index)
+    assert tables.quarantine[["line", "text"]].to_numpy().tolist() == [[5, "7"], [6, "-1"]]
     notes = " ".join(account_of(tables, DETAILS).notes)
-    assert "lies outside 0–5" in notes
+    assert "2 rows quarantined: rating lies outside 0–5" in notes
     assert "means no rating" in notes
-    assert "data.columns.rating=-" in shop.refused(ONE, "product_id,rating\nP1,9\nP2,4\n")
+    assert "1 value of rating taken as missing: rating is no finite number" in notes
+
+
+def test_too_many_ratings_outside_the_scale_stop(shop: Shop) -> None:
+    good = "".join(f"P{i},3\n" for i in range(18))
+    for few, said in (("P98,9\n", "5% may be"), ("P97,9\n" * 9, "9 of 27 ratings lie above 5")):
+        message = shop.refused(HEADER + "C1,P1,2024-01-05\n", "product_id,rating\n" + good + few)
+        assert said in message
+        assert "bring ratings to a scale up to 5, or set data.columns.rating=-" in message
 
 
 def test_negative_behaviour_is_missing(shop: Shop) -> None:
@@ -218,24 +282,76 @@ def test_the_last_row_of_a_product_or_customer_wins(shop: Shop) -> None:
     assert tables.customers["page_views"].tolist() == [2.0]
     details = account_of(tables, DETAILS)
     assert details.duplicates == 2
-    assert any("1 of them with other values" in note for note in details.notes)
+    assert any("(1 of them with other values: 'P1' price '1.0' → '3.0')" in note for note in details.notes)
     assert account_of(tables, INTERACTIONS).duplicates == 1
+
+
+def test_conflicting_products_are_shown_up_to_a_few(shop: Shop) -> None:
+    lines = ["P1,Toys,\n", "P1,Games,\n", *(f"P{i},Toys,{price}\n" for price in (1, 2) for i in range(2, 9))]
+    details = account_of(shop.read(ONE, "product_id,category,price\n" + "".join(lines)), DETAILS)
+    shown = ", ".join(["'P1' category 'Toys' → 'Games'", *(f"'P{i}' price '1.0' → '2.0'" for i in range(2, 6))])
+    assert any(f"(8 of them with other values: {shown}, …)" in note for note in details.notes)
 
 
 def test_ids_in_one_table_only_are_kept_and_counted(shop: Shop) -> None:
     tables = shop.read(
-        HEADER + "C1,P1,2024-01-05\nC1,P9,2024-01-06\nC1,P8,2024-01-07\n", "product_id,price\nP1,1\nP2,2\n"
+        HEADER + "C1,P1,2024-01-05\nC2,P9,2024-01-06\nC3,P1,2024-01-07\n",
+        "product_id,price\nP1,1\nP2,2\n",
+        "customer_id,page_views\nC1,4\n",
     )
     notes = account_of(tables, DETAILS).notes
-    assert "2 purchases have a product_id that is not in this table: kept, without attributes" in notes
+    assert "1 purchases have a product_id that is not in this table: kept (no details)" in notes
     assert "1 rows have a product_id without a purchase: kept" in notes
     assert len(tables.purchases) == 3
-    assert any(warning.startswith("67% of the purchases have a product_id") for warning in tables.warnings)
+    assert any("67% of the purchases have a customer_id" in warning for warning in tables.warnings)
+
+
+def test_details_of_other_products_stop(shop: Shop) -> None:
+    history = HEADER + "C1,P1,2024-01-05\nC1,P9,2024-01-06\n"
+    assert len(shop.read(history, "product_id,price\nP1,1\n").purchases) == 2, "half may be unknown"
+    message = shop.refused(history + "C1,P9,2024-01-07\n", "product_id,price\nP1,1\n")
+    for part in (
+        "product_details.csv: 67% of the purchases",
+        "'P9' where it has 'P1'",
+        "data.files.product_details=-",
+    ):
+        assert part in message
+    assert "'P1' where it has none" in shop.refused(ONE, "product_id,price\n,\n")
+
+
+def test_a_category_of_its_own_for_nearly_each_product_is_warned_about(shop: Shop) -> None:
+    def asked(products: int, categories: int) -> list[str]:
+        details = "".join(f"P{i},K{i % categories}\n" for i in range(products))
+        tables = shop.read(HEADER + "C1,P1,2024-01-05\n", "product_id,category\n" + details)
+        return [warning for warning in tables.warnings if "is this an id?" in warning]
+
+    (warning,) = asked(100, 81)
+    assert warning.startswith("product_details.csv: category has 81 values for 100 products, such as 'K0'")
+    assert asked(100, 80) == asked(49, 49) == []
 
 
 def test_category_words_for_nothing(shop: Shop) -> None:
     details = "product_id,category\nP1,nan\nP2, Toys \nP3,\nP4,None\n"
     assert shop.read(ONE, details).products["category"].isna().tolist() == [True, False, True, True]
+
+
+def test_texts_are_one_spelling_without_control_characters(shop: Shop) -> None:
+    cells = ["cafe\u0301", "caf\u00e9", "\x1b[1mToys\x07", "\U0001f600 \u05d0", "a\u0085"]
+    details = "product_id,category\n" + "".join(f"P{i},{cell}\n" for i, cell in enumerate(cells))
+    tables = shop.read(HEADER + "C1,P1,2024-01-05\n", details)
+    assert tables.products["category"].tolist() == ["caf\u00e9", "caf\u00e9", "[1mToys", "\U0001f600 \u05d0", "a"]
+    assert "2 values of category held control characters: removed" in account_of(tables, DETAILS).notes
+
+
+def test_texts_with_a_nul_or_without_end_are_quarantined(shop: Shop) -> None:
+    good = "".join(f"P{i},Toys,Ball\n" for i in range(60))
+    long = ["x" * 65_536, "x" * 65_537, "\u00e9" * 32_769]
+    odd = "P97,a\x00b,Ball\n" + "".join(f"P{i + 70},Toys,{text}\n" for i, text in enumerate(long))
+    tables = shop.read(HEADER + "C1,P1,2024-01-05\n", "product_id,category,title\n" + good + odd)
+    found = tables.quarantine[["line", "column", "reason"]].to_numpy().tolist()
+    too_long = [[line, "title", "is longer than 65,536 bytes"] for line in (64, 65)]
+    assert found == [[62, "category", "holds a NUL"], *too_long]
+    assert "P70" in set(tables.products["product_id"])
 
 
 # Parquet

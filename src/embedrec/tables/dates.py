@@ -11,12 +11,14 @@ from embedrec.errors import DataError, quoted
 from embedrec.tables.distinct import by_distinct, spread, text_matches
 from embedrec.tables.numbers import MISSING
 
-FIRST_YEAR, LAST_YEAR = 1995, 2099  # outside lie typing errors and defaults such as 1970-01-01
+FIRST_YEAR = 1995  # before lie typing errors and defaults such as 1970-01-01
+AHEAD = np.timedelta64(1, "D")  # a shop's clock may be ahead of UTC by as much; what lies later is a typing error
 
 _ISO = (
     r"[0-9]{4}-[0-9]{2}-[0-9]{2}"
-    r"(?:[T ][0-9]{2}:[0-9]{2}(?::[0-9]{2}(?:\.[0-9]+)?)?(?: ?(?:Z|UTC|[+-][0-9]{2}:?[0-9]{2}))?)?"
+    r"(?:[T ][0-9]{2}:[0-9]{2}(?::[0-9]{2}(?:\.[0-9]+)?)?(?: ?(?:Z|UTC|[+-][0-9]{2}(?::?[0-9]{2})?))?)?"
 )
+_ZONED = r"(?:Z|UTC|:[0-9.]+ ?[+-][0-9:]+)$"
 _CLOCK = (
     r"(?:[T ,]+(?P<hour>\d{1,2}):(?P<minute>\d{2})(?::(?P<second>\d{2})(?:\.\d+)?)?"
     r"(?: ?(?P<half>[AaPp])\.?[Mm]\.?)?)?$"
@@ -45,8 +47,11 @@ class Dates:
     notes: tuple[str, ...]
 
 
-def parse_dates(cells: pd.Series, where: str) -> Dates:
+def parse_dates(cells: pd.Series, where: str, *, now: np.datetime64 | None = None) -> Dates:
     """Read ISO dates, day-month-year in either order, month names, and epochs; `where` names file and column.
+
+    A date more than a day after `now` (in UTC; None = the clock's) is none: a single one would move the end of the
+    data, from which ages and windows are counted.
 
     Raises DataError where no cell tells day and month apart.
     """
@@ -65,9 +70,11 @@ def parse_dates(cells: pd.Series, where: str) -> Dates:
     reasons = pd.Series("", index=values.index, dtype="str")
     reasons[values.isna()] = "is not a date"
     reasons[missing] = "is missing"
-    outside = values.notna() & ~values.dt.year.between(FIRST_YEAR, LAST_YEAR)
-    reasons[outside] = f"lies outside {FIRST_YEAR}–{LAST_YEAR}"
-    values = values.mask(outside)
+    now = np.datetime64("now", "s") if now is None else now
+    early, late = values.dt.year < FIRST_YEAR, values > now + AHEAD
+    reasons[early] = f"lies before {FIRST_YEAR}"
+    reasons[late] = f"lies in the future (today is {now.astype('datetime64[D]')})"
+    values = values.mask(early | late)
     return Dates(spread(values, codes), spread(reasons, codes), tuple(notes))
 
 
@@ -89,42 +96,47 @@ def _from_text(text: pd.Series, weights: np.ndarray, where: str, notes: list[str
     if iso.any():
         stamps = pd.to_datetime(text[iso], format="ISO8601", utc=True, errors="coerce")
         values[iso] = stamps.dt.tz_localize(None).dt.floor("s").astype("datetime64[s]")
-        if text[iso].str.contains(r"(?:Z|UTC|:[0-9]{2} ?[+-][0-9:]+)$").any():
-            notes.append("times with a zone converted to UTC")
+    zoned = iso & text.str.contains(_ZONED).to_numpy(dtype=bool)
     epoch = text_matches(text, r"[0-9]{9,20}(?:\.[0-9]+)?")
     if epoch.any():
         values[epoch] = _from_epoch(text[epoch].astype("float64").to_numpy(), notes).to_numpy()
     rest = text[~iso & ~epoch]
-    if rest.empty:
-        return values
     for pattern in (_YEAR_FIRST, _DAY_NAME, _NAME_DAY):
         parts = rest.str.extract(pattern)
         parts = parts[parts["year"].notna()]
         if len(parts):
             values[parts.index] = _moment(parts).to_numpy()
     parts = rest.str.extract(_YEAR_LAST)
-    parts = parts[parts["year"].notna()]
-    if len(parts):
-        values[parts.index] = _moment(_day_and_month(parts, weights, text, where, notes)).to_numpy()
+    for _, form in parts.groupby("sign", sort=True):
+        values[form.index] = _moment(_day_and_month(form, weights, text, where, notes)).to_numpy()
+    if zoned.any():
+        notes.append("times with a zone converted to UTC")
+        if bare := int(weights[values.notna().to_numpy() & ~zoned & ~epoch].sum()):
+            notes.append(f"{bare:,} dates without a zone among {int(weights[zoned].sum()):,} with one: taken as UTC")
     return values
 
 
 def _day_and_month(
     parts: pd.DataFrame, weights: np.ndarray, text: pd.Series, where: str, notes: list[str]
 ) -> pd.DataFrame:
-    """Vote whether the first number is the day: a first above 12 says yes, a second above 12 says no."""
-    first, second = parts["one"].astype(int), parts["two"].astype(int)
+    """Vote, among dates of one separator, whether the first number is the day.
+
+    A first above 12 says yes, a second above 12 says no; with points it always is. Dates of another separator come from
+    another hand and have no vote.
+    """
+    first, second, sign = parts["one"].astype(int), parts["two"].astype(int), parts["sign"].iloc[0]
     weight = weights[parts.index]
-    day_first = int(weight[((first > 12) | (parts["sign"] == ".")).to_numpy()].sum())
-    month_first = int(weight[((second > 12) & (parts["sign"] != ".")).to_numpy()].sum())
-    if day_first == month_first and (first != second).any():
+    day_first = int(weight[(first > 12).to_numpy()].sum())
+    month_first = int(weight[(second > 12).to_numpy()].sum())
+    if sign != "." and day_first == month_first and (first != second).any():
         example = text[parts.index[(first != second).to_numpy()][0]]
         raise DataError(
-            f"{where}: {quoted(example)} may be day/month or month/day and no other date decides it: "
-            "write dates as YYYY-MM-DD"
+            f"{where}: {quoted(example)} may be day/month or month/day and no other date written with '{sign}' "
+            "decides it: write dates as YYYY-MM-DD"
         )
-    notes.append(f"dates read as {'day/month/year' if day_first >= month_first else 'month/day/year'}")
-    day, month = ("one", "two") if day_first >= month_first else ("two", "one")
+    day, month = ("one", "two") if sign == "." or day_first >= month_first else ("two", "one")
+    form = sign.join(("day", "month", "year") if day == "one" else ("month", "day", "year"))
+    notes.append(f"dates read as {form}")
     return parts.rename(columns={day: "day", month: "month"})
 
 

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from embedrec.columns import CUSTOMER, DETAILS, INTERACTIONS, PAGE_VIEWS, PRODUCT, TIME_SPENT
+from embedrec.errors import quoted
 from embedrec.tables.config import ColumnsConfig
 from embedrec.tables.headers import find_columns, listing
 from embedrec.tables.ledger import Ledger
@@ -17,6 +18,8 @@ from embedrec.tables.values import (
     number_column,
     product_attributes,
 )
+
+LISTED = 5  # values that differed, shown as examples
 
 
 def read_products(raw: RawTable, config: ColumnsConfig) -> tuple[pd.DataFrame, Ledger]:
@@ -51,12 +54,26 @@ def _open(
 
 
 def _one_row_each(table: pd.DataFrame, by: str, ledger: Ledger) -> pd.DataFrame:
-    """Keep the last row of each id; say how many of the others differed from it."""
+    """Keep the last row of each id; say how many of the others differed from it, and show some."""
     used = table[ledger.used]
     earlier = used.duplicated(by, keep="last")
-    differing = int((earlier & ~used.duplicated(keep="last")).sum())
+    differing = used[earlier & ~used.duplicated(keep="last")]
     drop = np.zeros(len(table), dtype=bool)
     drop[earlier.index[earlier.to_numpy()]] = True
-    conflicts = f" ({differing:,} of them with other values)" if differing else ""
-    ledger.drop_duplicates(drop, f"for a {by} that comes again later{conflicts}: the last one counts")
+    kept = used[~earlier].set_index(by)
+    conflicts = f" ({len(differing):,} of them with other values: {_examples(differing, kept, by)})"
+    ledger.drop_duplicates(
+        drop, f"for a {by} that comes again later{conflicts if len(differing) else ''}: the last one counts"
+    )
     return table[ledger.used].sort_values(by).reset_index(drop=True)
+
+
+def _examples(differing: pd.DataFrame, kept: pd.DataFrame, by: str) -> str:
+    """Show what some rows said and what is kept: "'P1' price '1.0' → '3.0'"."""
+    shown = [
+        f"{quoted(row[by])} {column} {quoted(row[column])} → {quoted(last)}"
+        for _, row in differing.head(LISTED).iterrows()
+        for column, last in kept.loc[row[by]].items()
+        if row[column] != last and not (pd.isna(row[column]) and pd.isna(last))
+    ]
+    return ", ".join(shown[:LISTED]) + (", …" if len(differing) > LISTED or len(shown) > LISTED else "")

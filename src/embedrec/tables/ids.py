@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from dataclasses import dataclass
+from itertools import islice
 
 import numpy as np
 import pandas as pd
@@ -13,6 +14,7 @@ from embedrec.errors import DataError, quoted
 from embedrec.tables.distinct import by_distinct, spread, text_matches
 
 LONGEST_ID = 256  # characters
+LISTED = 5  # ids that fell together, shown as examples
 EXACT_FLOATS = 2.0**53  # above, a float no longer tells two neighbouring integers apart
 
 _INVISIBLE = "[\u200b\u200c\u200d\u2060\ufeff]"
@@ -51,7 +53,7 @@ def parse_ids(cells: pd.Series, where: str) -> Ids:
     reasons = pd.Series("", index=text.index, dtype="str")
     reasons[(text.str.len() > LONGEST_ID).to_numpy()] = f"is longer than {LONGEST_ID} characters"
     reasons[text.str.contains("[\\x00-\\x1f\\x7f]").to_numpy(dtype=bool)] = "holds control characters"
-    rounded = text_matches(text, r"[0-9]+\.[0-9]+[eE]\+?[0-9]+|[0-9]+[eE]\+[0-9]+")
+    rounded = text_matches(text, r"[0-9]+[.,][0-9]+[eE]\+?[0-9]+|[0-9]+[eE]\+[0-9]+")
     reasons[rounded] = "was rounded by a spreadsheet: format the column as text and export again"
     filled = text[text != ""]
     if look := sorted({value for value in filled if value.lower() in _LOOK_MISSING}) if len(filled) else []:
@@ -72,10 +74,19 @@ def _trimmed(distinct: pd.Series, notes: list[str]) -> pd.Series:
     if not bool(distinct.str.isascii().all()):
         text = text.str.replace(_INVISIBLE, "", regex=True).str.normalize("NFC").str.strip()
     if changed := int((text != distinct).sum()):
-        merged = text.nunique() - distinct.nunique()
-        collisions = f", {-merged:,} of them now equal to another id" if merged else ""
-        notes.append(f"{changed:,} ids had spaces or invisible characters: removed{collisions}")
+        notes.append(f"{changed:,} ids had spaces or invisible characters: removed{_collisions(distinct, text)}")
     return text
+
+
+def _collisions(distinct: pd.Series, text: pd.Series) -> str:
+    """Tell which ids fell together when `distinct` became `text`, some of them by their spellings; '' if none."""
+    merged = text[(text.duplicated(keep=False) & (text != "")).to_numpy()]
+    if merged.empty:
+        return ""
+    spellings = distinct[merged.index].groupby(merged, sort=False)
+    shown = [" = ".join(map(quoted, group)) for _, group in islice(spellings, LISTED)]
+    more = ", …" if spellings.ngroups > LISTED else ""
+    return f", {len(merged) - spellings.ngroups:,} of them now equal to another id: {', '.join(shown)}{more}"
 
 
 def _text_of_floats(distinct: pd.Series, where: str) -> pd.Series:

@@ -23,9 +23,8 @@ class Ledger:
         self.raw = raw
         self.notes = list(raw.notes)
         self._fate = np.full(len(raw.cells), _USED, dtype=np.int8)
-        self._quarantined: list[tuple[int, str, str, str]] = [
-            (rejected.line, "", rejected.reason, rejected.text) for rejected in raw.rejected
-        ]
+        self._quarantined: list[tuple[str, pd.Series]] = []  # header, the reason of each row
+        self._mends: dict[str, str] = {}
 
     @property
     def used(self) -> np.ndarray:
@@ -45,13 +44,16 @@ class Ledger:
         """Add sentences for the report."""
         self.notes.extend(sentences)
 
-    def quarantine(self, rows: np.ndarray, header: str, reasons: pd.Series | str) -> None:
-        """Quarantine rows for the cell under `header`, with one reason for all or one for each row."""
+    def quarantine(self, rows: np.ndarray, header: str, reasons: pd.Series | str, mend: str = "") -> None:
+        """Quarantine rows for the cell under `header`, with one reason for all or one for each row.
+
+        `mend` says what to do should there be too many: "set data.columns…".
+        """
+        if mend:
+            self._mends[header] = mend
         taken = self._take(rows, _QUARANTINED)
-        texts = self.raw.cells[header].iloc[taken]
-        why = [reasons] * len(taken) if isinstance(reasons, str) else reasons.iloc[taken]
-        for row, reason, text in zip(taken, why, texts, strict=True):
-            self._quarantined.append((self.line(int(row)), header, reason, "" if pd.isna(text) else str(text)))
+        why = reasons if isinstance(reasons, str) else reasons.to_numpy()[taken]
+        self._quarantined.append((header, pd.Series(why, index=taken, dtype="str")))
 
     def set_aside(self, rows: np.ndarray, rule: str) -> None:
         """Set rows aside by a rule that completes "8,539 rows …"."""
@@ -67,12 +69,12 @@ class Ledger:
         """Close the account. Raises DataError if more than 5 % of the rows were quarantined."""
         counts = np.bincount(self._fate, minlength=4)
         read = len(self._fate) + len(self.raw.rejected)
-        quarantined = len(self._quarantined)
+        causes = self._causes()
+        quarantined = causes.total()
         if quarantined > MOST_QUARANTINED * read:
-            self._stop(quarantined, read)
-        counted = Counter(map(_cause, self._quarantined))
+            self._stop(causes, read)
         quarantine_notes = [
-            f"{_rows(count)} quarantined: {' '.join(filter(None, cause))}" for cause, count in counted.items()
+            f"{_rows(count)} quarantined: {' '.join(filter(None, cause))}" for cause, count in causes.items()
         ]
         return TableAccount(
             table=self.table,
@@ -87,30 +89,52 @@ class Ledger:
 
     def quarantined_rows(self) -> pd.DataFrame:
         """Return the quarantined rows: table, file, line, column, reason and the raw text."""
-        rows = [(self.table, self.raw.file, *row) for row in sorted(self._quarantined)]
-        return pd.DataFrame(rows, columns=list(QUARANTINE_COLUMNS))
+        found = [(rejected.line, "", rejected.reason, rejected.text) for rejected in self.raw.rejected]
+        for header, reasons in self._quarantined:
+            for row, reason in zip(reasons.index.to_numpy(), reasons, strict=True):
+                found.append((self.line(int(row)), header, reason, self._text(int(row), header)))
+        return pd.DataFrame(
+            [(self.table, self.raw.file, *row) for row in sorted(found)], columns=list(QUARANTINE_COLUMNS)
+        )
+
+    def _causes(self) -> Counter[tuple[str, str]]:
+        """Count the quarantined rows by (header, reason); the header is '' where the whole line is at fault."""
+        causes = Counter(("", _general(rejected.reason)) for rejected in self.raw.rejected)
+        for header, reasons in self._quarantined:
+            causes.update({(header, str(reason)): int(count) for reason, count in reasons.value_counts().items()})
+        return causes
+
+    def _text(self, row: int, header: str) -> str:
+        text = self.raw.cells[header].iloc[row]
+        return "" if pd.isna(text) else str(text)
 
     def _take(self, rows: np.ndarray, fate: int) -> np.ndarray:
         taken = np.flatnonzero(np.asarray(rows, dtype=bool) & self.used)
         self._fate[taken] = fate
         return taken
 
-    def _stop(self, quarantined: int, read: int) -> None:
-        cause, _ = Counter(map(_cause, self._quarantined)).most_common(1)[0]
-        line, header, reason, text = min(row for row in self._quarantined if _cause(row) == cause)
-        thing = f"{header} {quoted(text)}" if header else quoted(text)
+    def _stop(self, causes: Counter[tuple[str, str]], read: int) -> None:
+        (header, reason), _ = causes.most_common(1)[0]
+        if header:
+            found = (reasons.index[reasons == reason] for of, reasons in self._quarantined if of == header)
+            row = min(int(rows[0]) for rows in found if len(rows))
+            line, thing = self.line(row), f"{header} {quoted(self._text(row, header))} {reason}"
+        else:
+            first = min((one for one in self.raw.rejected if _general(one.reason) == reason), key=lambda one: one.line)
+            line, thing = first.line, f"{quoted(first.text)} has {first.reason}"
+        quarantined = causes.total()
         share = f"{quarantined:,} of {read:,} rows ({quarantined / read:.0%}) cannot be understood"
-        mend = "correct the file" + (", or name the right column with data.columns" if header else "")
+        mend = "correct the file"
+        if header:
+            mend += ", or " + self._mends.get(header, "name the right column with data.columns")
         raise DataError(
-            f"{self.raw.file}, line {line}: {thing} {reason if header else f'has {reason}'}; "
-            f"{share}, at most {MOST_QUARANTINED:.0%} may be: {mend}"
+            f"{self.raw.file}, line {line}: {thing}; {share}, at most {MOST_QUARANTINED:.0%} may be: {mend}"
         )
 
 
-def _cause(row: tuple[int, str, str, str]) -> tuple[str, str]:
-    """Return column and reason, without what the reason says in brackets of this row alone."""
-    _, header, reason, _ = row
-    return header, reason.split(" (")[0]
+def _general(reason: str) -> str:
+    """Leave out what the reason of a whole line says in brackets of this one alone."""
+    return reason.split(" (")[0]
 
 
 def _rows(count: int) -> str:

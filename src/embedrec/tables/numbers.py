@@ -13,8 +13,9 @@ MISSING = frozenset({"", "na", "n/a", "#n/a", "nan", "null", "none", "nil", "-",
 
 _PLAIN = r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?"
 _CURRENCY = r"^(?:[$€£¥₹]|[A-Z]{3}\s)|(?:[$€£¥₹]|\s[A-Z]{3})$"
-_GROUPED_BY_COMMA = r"[+-]?[0-9]{1,3}(?:,[0-9]{3})+"
-_GROUPED_BY_POINT = r"[+-]?[0-9]{1,3}(?:\.[0-9]{3})+"
+# '0.500' is not grouped: no thousand begins with 0.
+_GROUPED_BY_COMMA = r"[+-]?[1-9][0-9]{0,2}(?:,[0-9]{3})+"
+_GROUPED_BY_POINT = r"[+-]?[1-9][0-9]{0,2}(?:\.[0-9]{3})+"
 
 
 def is_missing(cells: pd.Series) -> np.ndarray:
@@ -26,14 +27,17 @@ def is_missing(cells: pd.Series) -> np.ndarray:
     return missing
 
 
-def parse_numbers(cells: pd.Series, where: str) -> tuple[pd.Series, np.ndarray]:
+def parse_numbers(cells: pd.Series, where: str, *, thousands: bool = True) -> tuple[pd.Series, np.ndarray]:
     """Read numbers; `where` names file and column in messages.
 
     Currency signs and thousands separators go. A comma or a point that could be either ('1,299') is read as
-    the other cells of the column say.
+    the other cells of the column say: those with another number of digits behind it, with both signs, with one sign
+    twice, or below one ('0.500'). Whole numbers say nothing: people write '1.299' and '2500' in one column. A program
+    that writes three decimals drops their last zeros or meets a number below one or above 999 before long.
+    Where `thousands` is false, numbers are too small to be grouped and each sign is a decimal one.
 
     Returns (values as float64 with NaN = missing, mask of the filled cells that are no finite number).
-    Raises DataError where a comma could be either and no other cell decides it.
+    Raises DataError where a comma or a point could be either and no other cell decides it.
     """
     if cells.dtype.kind == "f":
         values = cells.mask(~np.isfinite(cells))
@@ -44,9 +48,9 @@ def parse_numbers(cells: pd.Series, where: str) -> tuple[pd.Series, np.ndarray]:
     text = distinct.str.strip()
     missing = text.str.lower().isin(MISSING).to_numpy()
     plain = text_matches(text, _PLAIN)
-    if not (plain | missing).all():
+    if not (plain | missing).all() or (thousands and text_matches(text, _GROUPED_BY_POINT).any()):
         weights = np.bincount(codes, minlength=len(text))
-        text = _plain_text(text, plain, weights, where)
+        text = _plain_text(text, plain, weights, where, thousands)
         plain = text_matches(text, _PLAIN)
     values = pd.to_numeric(text.where(plain), errors="coerce").astype("float64")
     values = values.mask(~np.isfinite(values))
@@ -54,12 +58,12 @@ def parse_numbers(cells: pd.Series, where: str) -> tuple[pd.Series, np.ndarray]:
     return spread(values, codes), bad[codes]
 
 
-def _plain_text(text: pd.Series, plain: np.ndarray, weights: np.ndarray, where: str) -> pd.Series:
+def _plain_text(text: pd.Series, plain: np.ndarray, weights: np.ndarray, where: str, thousands: bool) -> pd.Series:
     """Rewrite numbers with currency signs, thousands separators or decimal commas as plain ones."""
     bare = text.str.replace(_CURRENCY, "", regex=True).str.replace(r"[\s'’]", "", regex=True)
     comma, point = bare.str.rfind(","), bare.str.rfind(".")
-    grouped_by_comma = text_matches(bare, _GROUPED_BY_COMMA)
-    grouped_by_point = text_matches(bare, _GROUPED_BY_POINT)
+    grouped_by_comma = text_matches(bare, _GROUPED_BY_COMMA) & thousands
+    grouped_by_point = text_matches(bare, _GROUPED_BY_POINT) & thousands
     once = {mark: (bare.str.count("\\" + mark) == 1).to_numpy() for mark in ",."}
     both = ((comma >= 0) & (point >= 0)).to_numpy()
     # What the form alone tells: True where the decimal sign must be a comma, or must be a point.
@@ -69,11 +73,12 @@ def _plain_text(text: pd.Series, plain: np.ndarray, weights: np.ndarray, where: 
     point_decimal |= grouped_by_comma & ~once[","]
     votes = int(weights[comma_decimal].sum()) - int(weights[point_decimal].sum())
     unsure = (grouped_by_comma & once[","]) | (grouped_by_point & once["."])
-    if votes == 0 and (grouped_by_comma & once[","]).any():
-        example = text[grouped_by_comma & once[","]].iloc[0]
+    if votes == 0 and unsure.any():
+        example, sign = text[unsure].iloc[0], "comma" if grouped_by_comma[unsure][0] else "point"
         raise DataError(
-            f"{where}: {quoted(example)} may be read with a decimal comma or a thousands comma and no other "
-            "cell decides it: write it with a decimal point and no thousands sign"
+            f"{where}: {quoted(example)} may be read with a decimal {sign} or a thousands {sign} and no other cell "
+            "decides it: write numbers with a decimal point, not before exactly three digits, and no thousands sign, "
+            "or ignore the column with data.columns"
         )
     outvoted = unsure & (votes > 0)
     comma_decimal |= outvoted

@@ -26,7 +26,7 @@ from embedrec.columns import (
     TIME_SPENT,
     VIEW,
 )
-from embedrec.errors import DataError, quoted
+from embedrec.errors import quoted
 from embedrec.tables.config import IGNORE, ColumnsConfig
 from embedrec.tables.distinct import by_distinct
 from embedrec.tables.headers import COLUMNS, find_columns, key, listing, order_number
@@ -44,6 +44,7 @@ from embedrec.tables.values import (
     part_column,
     price_column,
     product_attributes,
+    quantity_column,
     rating_column,
 )
 
@@ -73,7 +74,7 @@ class EventRows:
 def read_event_rows(table: str, raw: RawTable, config: ColumnsConfig, *, default_kind: str = PURCHASE) -> EventRows:
     """Read dated rows; a row is `default_kind` unless an event column says otherwise.
 
-    Raises DataError if a required column is missing or an event name is unknown.
+    Raises DataError if a required column is missing.
     """
     is_history = table == PURCHASES
     dated = config.purchase_date != IGNORE
@@ -87,9 +88,7 @@ def read_event_rows(table: str, raw: RawTable, config: ColumnsConfig, *, default
     bought = kinds == PURCHASE
     if not is_history:
         ledger.set_aside(bought, f"of event purchase (purchases are read from {PURCHASES})")
-    quantity = number_column(ledger, columns.get(QUANTITY))
-    ledger.set_aside(bought & (quantity < 0).to_numpy(), "with a negative quantity (returns)")
-    ledger.set_aside(bought & (quantity == 0).to_numpy(), "with quantity 0")
+    quantity = quantity_column(ledger, columns.get(QUANTITY), bought)
     customers = id_column(ledger, columns[CUSTOMER])
     ledger.set_aside(customers.isna().to_numpy(), "without a customer")
     products = id_column(ledger, columns[PRODUCT]) if PRODUCT in columns else customers.mask(customers.notna())
@@ -162,7 +161,8 @@ def _find_customers_rating(
         return ()
     header = columns[RATING]
     cells = ledger.raw.cells[header]
-    stars, _ = parse_numbers(cells.str.removesuffix("/5") if cells.dtype == "str" else cells, ledger.where(header))
+    plain = cells.str.removesuffix("/5") if cells.dtype == "str" else cells
+    stars, _ = parse_numbers(plain, ledger.where(header), thousands=False)
     lines = pd.DataFrame({PRODUCT: products, CUSTOMER: customers, RATING: stars})[ledger.used & bought]
     each = lines[lines[RATING] > 0].groupby(PRODUCT).nunique()
     several = each[each[CUSTOMER] > 1]
@@ -177,7 +177,10 @@ def _find_customers_rating(
 
 
 def _kinds(ledger: Ledger, header: str | None, config: ColumnsConfig, default_kind: str) -> np.ndarray:
-    """Return purchase, view, cart or '-' for each row, and set the last aside, counted by name."""
+    """Return purchase, view, cart, '-' or '' (unknown) for each row.
+
+    Rows of '-' are set aside, counted by name; those of '' are quarantined.
+    """
     if header is None:
         return np.full(len(ledger.raw.cells), default_kind, dtype=object)
     codes, names = by_distinct(as_text(ledger.raw.cells[header]))
@@ -191,16 +194,18 @@ def _kinds(ledger: Ledger, header: str | None, config: ColumnsConfig, default_ki
         meaning.append(kind)
         if not kind:
             unknown.append(name)
-    if unknown:
-        raise DataError(
-            f"{ledger.where(header)}: unknown event {listing(unknown)}; known are {', '.join(EVENT_KINDS)}: "
-            "say what it means with +data.columns.event_map.NAME=purchase (or view, cart, -)"
-        )
+    kinds = np.asarray(meaning, dtype=object)[codes] if len(codes) else np.empty(0, dtype=object)
+    ledger.quarantine(
+        kinds == "",
+        header,
+        f"is not one of {', '.join(EVENT_KINDS)}",
+        f"say what {listing(unknown)} mean with +data.columns.event_map.NAME=purchase (or view, cart, -)",
+    )
     for code, (name, kind) in enumerate(zip(names, meaning, strict=True)):
         if kind == IGNORE:
             rule = f"with event {quoted(name.strip())}" if name.strip() else "without an event"
             ledger.set_aside(codes == code, rule)
-    return np.asarray(meaning, dtype=object)[codes] if len(codes) else np.empty(0, dtype=object)
+    return kinds
 
 
 def _drop_repeated_lines(ledger: Ledger, bought: np.ndarray) -> None:

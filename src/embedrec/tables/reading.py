@@ -7,6 +7,7 @@ from typing import Literal
 import pandas as pd
 
 from embedrec.columns import (
+    CATEGORY,
     CUSTOMER,
     DETAILS,
     EVENT,
@@ -23,11 +24,11 @@ from embedrec.columns import (
     TIME_SPENT,
     VIEW,
 )
-from embedrec.errors import DataError
+from embedrec.errors import DataError, quoted
 from embedrec.tables.config import IGNORE, ColumnsConfig, DataConfig
 from embedrec.tables.details import read_customers, read_products
 from embedrec.tables.fingerprint import fingerprint
-from embedrec.tables.headers import check_configured, find_columns
+from embedrec.tables.headers import check_configured, find_columns, listing
 from embedrec.tables.known import first_known, last_known
 from embedrec.tables.ledger import Ledger
 from embedrec.tables.locating import locate
@@ -41,6 +42,10 @@ UNDATED = (
     f"{PAGE_VIEWS} and {TIME_SPENT} carry no date: used as static attributes; "
     "if they were counted after the test window began they leak the future"
 )
+OWN_CATEGORIES = 0.8
+"""Categories for each product with one, above which they look like ids. Drawn evenly, as many categories as products
+would show at 1 − 1/e = 63 % of them; 80 % takes more than twice as many categories as products."""
+FEWEST_CATEGORISED = 50  # products: in a smaller table each may well be the only one of its kind
 RATING_OF_PRODUCT = f"{RATING} is one value per product: predicting it is a table look-up"
 
 
@@ -48,7 +53,7 @@ def read_tables(config: DataConfig) -> Tables:
     """Read, type and check the tables of one shop; every row is accounted for.
 
     Raises DataError with one line if a file or required column is missing, more than 5 % of a table's rows
-    cannot be understood, or no purchase is left.
+    cannot be understood, most purchases are of products unknown to the details, or no purchase is left.
     """
     raws = {table: read_raw(path) for table, path in locate(config).items()}
     check_configured(config.columns, {raw.file: raw.headers for raw in raws.values()})
@@ -63,14 +68,15 @@ def read_tables(config: DataConfig) -> Tables:
     parts = [history] + ([behaviour] if behaviour else [])
     events = in_order(pd.concat([part.events for part in parts], ignore_index=True))
     purchases = events[events[EVENT] == PURCHASE]
-    if products_ledger is not None:
-        _note_coverage(purchases[PRODUCT], products[PRODUCT], products_ledger, warnings)
-    if customers_ledger is not None:
-        _note_coverage(purchases[CUSTOMER], customers[CUSTOMER], customers_ledger, warnings)
+    unknown_products = _note_coverage(purchases[PRODUCT], products[PRODUCT], products_ledger, "(no details)")
+    unknown_customers = _note_coverage(purchases[CUSTOMER], customers[CUSTOMER], customers_ledger, "without attributes")
+    warnings += filter(None, [unknown_customers])
     ledgers = [part.ledger for part in parts] + [x for x in (customers_ledger, products_ledger) if x is not None]
     accounts = tuple(ledger.account() for ledger in ledgers)
     if purchases.empty:
         raise DataError(f"{history.ledger.raw.file}: no purchase is left; {_fates(history.ledger)}")
+    if unknown_products:
+        raise DataError(f"{unknown_products}, or leave this table out with data.files.{DETAILS}=-")
     return Tables(
         customers=customers,
         products=products,
@@ -147,6 +153,12 @@ def _products(
             )
     if products[RATING].notna().any() and RATING not in varying:
         warnings.append(RATING_OF_PRODUCT)
+    categories = products[CATEGORY].dropna()
+    if len(categories) >= FEWEST_CATEGORISED and (own := categories.nunique()) > OWN_CATEGORIES * len(categories):
+        warnings.append(
+            f"{(ledger or history.ledger).raw.file}: {CATEGORY} has {own:,} values for {len(categories):,} products, "
+            f"such as {quoted(categories.iloc[0])}: is this an id? (data.columns.{CATEGORY}=- if it is one)"
+        )
     return products[[*PRODUCT_COLUMNS, *([KNOWN_FROM] if KNOWN_FROM in products else [])]], ledger
 
 
@@ -163,21 +175,26 @@ def _empty(columns: tuple[str, ...]) -> pd.DataFrame:
     return pd.DataFrame({column: pd.Series([], dtype=kind) for column, kind in kinds.items()})
 
 
-def _note_coverage(bought: pd.Series, known: pd.Series, ledger: Ledger, warnings: list[str]) -> None:
-    """Note ids that stand in one table only; warn where most purchases find no row."""
+def _note_coverage(bought: pd.Series, known: pd.Series, ledger: Ledger | None, kept: str) -> str:
+    """Note ids that stand in one table only; return a sentence where most purchases find no row, else ''."""
+    if ledger is None:
+        return ""
     name = str(known.name)
     purchases = bought.value_counts()
     ids = set(known)
-    missing = int(purchases[[value not in ids for value in purchases.index]].sum())
+    strangers = purchases[[value not in ids for value in purchases.index]]
+    missing = int(strangers.sum())
     if missing:
-        ledger.note(f"{missing:,} purchases have a {name} that is not in this table: kept, without attributes")
-    if missing > len(bought) / 2:
-        warnings.append(
-            f"{missing / len(bought):.0%} of the purchases have a {name} that is not in {ledger.raw.file}: "
-            "check that both tables use the same ids"
-        )
+        ledger.note(f"{missing:,} purchases have a {name} that is not in this table: kept {kept}")
     if idle := len(ids - set(purchases.index)):
         ledger.note(f"{idle:,} rows have a {name} without a purchase: kept")
+    if missing <= len(bought) / 2:
+        return ""
+    return (
+        f"{ledger.raw.file}: {missing / len(bought):.0%} of the purchases have a {name} that is not in this table, "
+        f"such as {quoted(strangers.index[0])} where it has {listing(known.head(3))}: "
+        "check that both tables use the same ids"
+    )
 
 
 def _fates(ledger: Ledger) -> str:

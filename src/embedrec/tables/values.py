@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
-from embedrec.columns import CATEGORY, PARTS, PRICE, RATING, RATING_COUNT, TEST, TITLE, TRAIN, VALID
+from embedrec.columns import CATEGORY, PARTS, PRICE, QUANTITY, RATING, RATING_COUNT, TEST, TITLE, TRAIN, VALID
 from embedrec.errors import DataError, quoted
 from embedrec.tables.dates import parse_dates
 from embedrec.tables.distinct import by_distinct, spread
@@ -17,6 +17,10 @@ from embedrec.tables.ledger import Ledger
 from embedrec.tables.numbers import is_missing, parse_numbers
 
 BEST_RATING = 5.0  # stars
+LONGEST_TEXT = 65_536  # bytes of a category or title in UTF-8
+EXTREME = 1_000  # times the median of a price or quantity
+NO_NUMBER = "is no finite number"
+_CONTROLS = r"[\x01-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]"  # a terminal would obey some; tabs and line breaks are text
 PRODUCT_ATTRIBUTES = (TITLE, CATEGORY, PRICE, RATING, RATING_COUNT)
 PART_NAMES = {TRAIN: TRAIN, "training": TRAIN, VALID: VALID, "validation": VALID, "val": VALID, TEST: TEST}
 
@@ -37,26 +41,15 @@ def date_column(ledger: Ledger, header: str) -> pd.Series:
     return dates.values
 
 
-def number_column(ledger: Ledger, header: str | None, *, at_least: float | None = None, scale: str = "") -> pd.Series:
+def number_column(ledger: Ledger, header: str | None, *, at_least: float | None = None) -> pd.Series:
     """Read numbers, NaN where there is none; unreadable ones and those below `at_least` are missing, counted.
-
-    A `scale` such as '/5' may end a cell.
 
     Raises DataError if more than half of the filled cells are no numbers.
     """
     if header is None:
         return pd.Series(np.nan, index=range(len(ledger.raw.cells)))
-    cells = ledger.raw.cells[header]
-    plain = cells.str.removesuffix(scale) if scale and cells.dtype == "str" else cells
-    values, bad = parse_numbers(plain, ledger.where(header))
-    filled = int(bad.sum()) + int(values.notna().sum())
-    if bad.sum() > filled / 2:
-        row = int(np.flatnonzero(bad)[0])
-        raise DataError(
-            f"{ledger.raw.file}, line {ledger.line(row)}: {header} {quoted(cells.iloc[row])} is not a "
-            "number, nor are most in the column: name the right column, or ignore this one, with data.columns"
-        )
-    _count(ledger, bad & ledger.used, header, "is no finite number")
+    values, bad = _numbers(ledger, header)
+    _count(ledger, bad & ledger.used, header, NO_NUMBER)
     if at_least is not None:
         below = (values < at_least).to_numpy()
         _count(ledger, below & ledger.used, header, f"is below {at_least:g}")
@@ -65,10 +58,33 @@ def number_column(ledger: Ledger, header: str | None, *, at_least: float | None 
 
 
 def price_column(ledger: Ledger, header: str | None) -> pd.Series:
-    """Read prices in the shop's currency; rows with a negative one are quarantined."""
+    """Read prices in the shop's currency; rows with a negative one are quarantined, extreme ones kept and counted."""
     values = number_column(ledger, header)
     if header is not None:
         ledger.quarantine((values < 0).to_numpy(), header, "is negative")
+        if count := int(((values == 0).to_numpy() & ledger.used).sum()):
+            ledger.note(f"{_values(count)} of {header} equal to 0: kept")
+        _note_extremes(ledger, header, values)
+    return values
+
+
+def quantity_column(ledger: Ledger, header: str | None, bought: np.ndarray) -> pd.Series:
+    """Read pieces, NaN where none are given; of purchases, negative ones (returns) are set aside.
+
+    Rows of purchases with 0, a fraction or no number are quarantined; extreme quantities are kept and counted.
+
+    Raises DataError if more than half of the filled cells are no numbers.
+    """
+    if header is None:
+        return number_column(ledger, None)
+    values, bad = _numbers(ledger, header)
+    ledger.set_aside(bought & (values < 0).to_numpy(), "with a negative quantity (returns)")
+    mend = f"set data.columns.{QUANTITY}=- to count every line as one piece, as where goods are sold by weight"
+    ledger.quarantine(bought & bad, header, NO_NUMBER, mend)
+    ledger.quarantine(bought & (values == 0).to_numpy(), header, "is 0", mend)
+    ledger.quarantine(bought & (values % 1 > 0).to_numpy(), header, "is no whole number of pieces", mend)
+    _count(ledger, bad & ledger.used, header, NO_NUMBER)
+    _note_extremes(ledger, header, values)
     return values
 
 
@@ -97,32 +113,45 @@ def part_column(ledger: Ledger, header: str) -> pd.Series:
 
 
 def rating_column(ledger: Ledger, header: str | None, column: str = RATING) -> pd.Series:
-    """Read ratings of up to five stars; '4/5' is 4; 0 means "no rating"; others are missing, counted.
+    """Read ratings of up to five stars; '4/5' is 4; 0 means "no rating"; unreadable ones are missing, counted.
+
+    Rows with a rating below 0 or above five are quarantined.
 
     Raises DataError if more than a fifth of the ratings lie above five.
     """
     if header is None:
         return number_column(ledger, None)
-    values = number_column(ledger, header, scale="/5")
-    above = (values > BEST_RATING).to_numpy()
+    values, bad = _numbers(ledger, header, scale="/5", thousands=False)
+    mend = f"bring ratings to a scale up to {BEST_RATING:g}, or set data.columns.{column}=-"
+    above = int((values > BEST_RATING).sum())
     rated = int(values.notna().sum())
-    if above.sum() > rated / 5:
-        raise DataError(
-            f"{ledger.where(header)}: {int(above.sum()):,} of {rated:,} ratings lie above {BEST_RATING:g}: "
-            f"bring them to a scale up to {BEST_RATING:g}, or set data.columns.{column}=-"
-        )
-    outside = above | (values < 0).to_numpy()
-    _count(ledger, outside & ledger.used, header, f"lies outside 0–{BEST_RATING:g}")
+    if above > rated / 5:
+        raise DataError(f"{ledger.where(header)}: {above:,} of {rated:,} ratings lie above {BEST_RATING:g}: {mend}")
+    outside = (values < 0) | (values > BEST_RATING)
+    ledger.quarantine(outside.to_numpy(), header, f"lies outside 0–{BEST_RATING:g}", mend)
+    _count(ledger, bad & ledger.used, header, NO_NUMBER)
     _count(ledger, (values == 0).to_numpy() & ledger.used, header, "is 0, which means no rating")
-    return values.mask(outside | (values == 0).to_numpy())
+    return values.mask(outside | (values == 0))
 
 
 def text_column(ledger: Ledger, header: str | None) -> pd.Series:
-    """Read a category or title: trimmed, NaN where missing."""
+    """Read a category or title: NFC, trimmed, without control characters but line breaks; NaN where missing.
+
+    Rows with a NUL, or with more than 64 kB in the cell, are quarantined.
+    """
     if header is None:
         return pd.Series(np.nan, index=range(len(ledger.raw.cells)), dtype="str")
     codes, distinct = by_distinct(as_text(ledger.raw.cells[header]))
-    return spread(distinct.str.strip().mask(is_missing(distinct)), codes)
+    ledger.quarantine(distinct.str.contains("\0", regex=False).to_numpy(dtype=bool)[codes], header, "holds a NUL")
+    long = distinct.str.len().to_numpy() > LONGEST_TEXT // 4  # no character has more than 4 bytes
+    long[long] = [len(text.encode()) > LONGEST_TEXT for text in distinct[long]]
+    ledger.quarantine(long[codes], header, f"is longer than {LONGEST_TEXT:,} bytes")
+    text = distinct.str.replace(_CONTROLS, "", regex=True)
+    if count := int(((text != distinct).to_numpy()[codes] & ledger.used).sum()):
+        ledger.note(f"{_values(count)} of {header} held control characters: removed")
+    if not bool(text.str.isascii().all()):
+        text = text.str.normalize("NFC")
+    return spread(text.str.strip().mask(is_missing(text)), codes)
 
 
 def as_text(cells: pd.Series) -> pd.Series:
@@ -159,6 +188,38 @@ def empty_rows(ledger: Ledger) -> np.ndarray:
     return empty
 
 
+def _numbers(ledger: Ledger, header: str, *, scale: str = "", thousands: bool = True) -> tuple[pd.Series, np.ndarray]:
+    """Read numbers as `parse_numbers` does; a `scale` such as '/5' may end a cell.
+
+    Raises DataError if more than half of the filled cells are no numbers.
+    """
+    cells = ledger.raw.cells[header]
+    plain = cells.str.removesuffix(scale) if scale and cells.dtype == "str" else cells
+    values, bad = parse_numbers(plain, ledger.where(header), thousands=thousands)
+    filled = int(bad.sum()) + int(values.notna().sum())
+    if bad.sum() > filled / 2:
+        row = int(np.flatnonzero(bad)[0])
+        raise DataError(
+            f"{ledger.raw.file}, line {ledger.line(row)}: {header} {quoted(cells.iloc[row])} is not a "
+            "number, nor are most in the column: name the right column, or ignore this one, with data.columns"
+        )
+    return values, bad
+
+
 def _count(ledger: Ledger, rows: np.ndarray, header: str, reason: str) -> None:
     if count := int(rows.sum()):
-        ledger.note(f"{count:,} value{'' if count == 1 else 's'} of {header} taken as missing: {header} {reason}")
+        ledger.note(f"{_values(count)} of {header} taken as missing: {header} {reason}")
+
+
+def _note_extremes(ledger: Ledger, header: str, values: pd.Series) -> None:
+    """Count what lies far above the median of the column, whatever the currency; the features clip it."""
+    positive = values[ledger.used & (values > 0).to_numpy()]
+    far = positive > EXTREME * positive.median()
+    if count := int(far.sum()):
+        ledger.note(
+            f"{_values(count)} of {header} above {EXTREME:,} times the median, up to {positive.max():,.10g}: kept"
+        )
+
+
+def _values(count: int) -> str:
+    return f"{count:,} value{'' if count == 1 else 's'}"
