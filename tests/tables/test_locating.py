@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import gzip
 import os
 import socket
 from pathlib import Path
@@ -92,6 +93,10 @@ def test_the_same_file_under_two_names(shop: Shop, twin: str, other: str) -> Non
         f"data.files.{other}='-'",
     ):
         assert part in message
+
+
+def test_two_empty_files_are_not_the_same_table(shop: Shop) -> None:
+    assert len(shop.read(ONE, details="", interactions="").warnings) == 2
 
 
 @pytest.mark.parametrize("path", [None, "", "  "])
@@ -194,9 +199,9 @@ def test_the_variable_of_shared_data(shop: Shop, monkeypatch: pytest.MonkeyPatch
         (b"", "is empty"),
         (b"\n\n  \n", "is empty"),
         (HEADER.encode(), "no rows"),
-        (b"PK\x03\x04rest", "save the sheet as CSV"),
+        (b"PK\x03\x04rest", "zip archive or an Excel workbook but is cut off or damaged"),
         (b"PAR1 and then nothing", "not a readable parquet file"),
-        (b"\x1f\x8b\x08\x00cut", "gzip file is cut off or damaged"),
+        (b"\x1f\x8b\x08\x00cut", "cut off: it ends at byte 7"),
         (HEADER.encode("latin-1") + b"caf\xe9,P1,2024-01-01\n", "line 2: byte 40 (0xe9) is not UTF-8"),
     ],
 )
@@ -210,6 +215,15 @@ def test_an_optional_table_without_rows_is_warned_about(shop: Shop) -> None:
     tables = shop.read(ONE, details="product_id,category\n")
     assert tables.products.empty
     assert any("header but no rows" in warning for warning in tables.warnings)
+
+
+@pytest.mark.parametrize("content", [b"", b"\n \n", b"\xef\xbb\xbf\r\n", gzip.compress(b"")])
+def test_an_empty_optional_table_is_warned_about(shop: Shop, content: bytes) -> None:
+    tables = shop.read(ONE, interactions=content)
+    assert "customer_interactions.csv is empty: read as if it were not there" in tables.warnings
+    assert len(tables.purchases) == 1
+    (shop.folder / "customer_interactions.csv").unlink()
+    assert "is empty: it needs a header line" in shop.refused(content)
 
 
 def test_one_file_leaves_no_room_for_another(shop: Shop) -> None:
