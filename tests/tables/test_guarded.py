@@ -178,6 +178,12 @@ def test_parquet_text_that_is_not_utf8_is_refused(shop: Shop) -> None:
     assert "Invalid UTF8" in message
 
 
+def test_two_parquet_columns_of_one_name_are_refused(shop: Shop) -> None:
+    pq.write_table(pa.Table.from_arrays([pa.array(["C1"])] * 2, ["id", "id"]), shop.folder / "purchase_history.csv")
+    with pytest.raises(DataError, match="two columns are called 'id': rename one"):
+        read_tables(DataConfig(name="t", path=str(shop.folder)))
+
+
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     kind=st.sampled_from([gzip.compress(ONE.encode()), zipped({"a.csv": ONE}), shop_parquet(5)]),
@@ -251,7 +257,7 @@ def test_a_file_that_will_not_fit_is_refused_before_it_is_read(shop: Shop) -> No
     file = shop.write("purchase_history.csv", ONE)
     with file.open("r+b") as stream:
         stream.truncate(1 << 42)  # 4 TiB, none of it on disk
-    with pytest.raises(DataError, match=r"purchase_history\.csv: needs at least 26,388\.3 GB of memory, .* available"):
+    with pytest.raises(DataError, match=r"purchase_history\.csv: needs at least 17,592\.2 GB of memory, .* available"):
         read_tables(DataConfig(name="t", path=str(shop.folder)))
 
 

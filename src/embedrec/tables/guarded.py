@@ -23,8 +23,8 @@ GZIP = b"\x1f\x8b"
 ZIP = (b"PK\x03\x04", b"PK\x05\x06", b"PK\x07\x08")  # a first entry, no entry, a part of several
 
 # Peak memory of `read_tables` above its start, for each byte of text: 14 with three narrow columns (24 bytes a row,
-# 350 of memory), 6 with nine wide ones (120 bytes a row). The lower one: only what surely will not fit is refused.
-MEMORY_A_BYTE = 6
+# 350 of memory), 5.6 with nine wider ones, 4.4 with a column of long texts. Only what surely will not fit is refused.
+MEMORY_A_BYTE = 4
 LARGEST_BLIND = 4 << 30  # bytes of text, some 100 million rows, where the available memory is not known
 # Tables of ids and dates pack 3 to 7 times, gzip reaches 1,030 times on zeros. Small ones may repeat as they like.
 MOST_TIMES_PACKED = 200
