@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import filecmp
+import itertools
 import os
 from pathlib import Path
 
@@ -11,7 +13,7 @@ from embedrec.tables.config import IGNORE, DataConfig, FilesConfig
 from embedrec.tables.headers import key
 
 VARIABLE = "EMBEDREC_DATA"
-SUFFIXES = (".csv", ".csv.gz", ".parquet")
+SUFFIXES = (".csv", ".csv.gz", ".csv.zip", ".parquet")
 
 
 def locate(config: DataConfig) -> dict[str, Path]:
@@ -19,7 +21,8 @@ def locate(config: DataConfig) -> dict[str, Path]:
 
     A `path` to one file is the purchase history and brings everything on its lines.
 
-    Raises DataError if the path is not set, not there or not a folder or file, or a table cannot be found.
+    Raises DataError if the path is not set, not there or not a folder or file, a table cannot be found, lies
+    outside the folder or is no regular file, or one file is found for two tables.
     """
     path = _expand(config)
     if path.is_file():
@@ -33,7 +36,7 @@ def locate(config: DataConfig) -> dict[str, Path]:
     if not path.is_dir():
         raise DataError(f"{_shown(path)} is neither a folder nor a regular file: set data.path to one of these")
     try:
-        present = sorted(entry.name for entry in path.iterdir() if entry.is_file())
+        present = sorted(entry.name for entry in path.iterdir())
     except OSError as error:
         raise DataError(f"folder {_shown(path)} cannot be read: {error.strerror}") from error
     found = {table: file for table in TABLE_NAMES if (file := _file_of(table, path, present, config.files))}
@@ -43,12 +46,24 @@ def locate(config: DataConfig) -> dict[str, Path]:
             f"there is {_listing(present)}; rename the file, set data.files.{PURCHASES}=NAME, "
             "or data.path to one file"
         )
-    by_file: dict[Path, str] = {}
-    for table, file in found.items():
-        twin = by_file.setdefault(file, table)
-        if twin != table:
-            raise DataError(f"{quoted(file.name)} is named as {twin} and as {table}: give each table its own file")
+    _refuse_twins(found)
     return found
+
+
+def _refuse_twins(found: dict[str, Path]) -> None:
+    """Raise DataError if one file, or two of the same bytes, are to be two tables; empty ones are none."""
+    optional_last = sorted(found, key=lambda table: table != PURCHASES)
+    for table, other in itertools.combinations(optional_last, 2):
+        file, twin = found[table], found[other]
+        try:
+            same = file.samefile(twin) or (file.stat().st_size > 0 and filecmp.cmp(file, twin, shallow=False))
+        except OSError as error:
+            raise DataError(f"{quoted(error.filename)} cannot be read: {error.strerror}") from error
+        if same:
+            raise DataError(
+                f"{quoted(file.name)} for {table} and {quoted(twin.name)} for {other} hold the same: "
+                f"give each table its own file, or leave one out with data.files.{other}='-'"
+            )
 
 
 def _expand(config: DataConfig) -> Path:
@@ -86,7 +101,12 @@ def _file_of(table: str, folder: Path, present: list[str], files: FilesConfig) -
     if named == IGNORE:
         raise DataError(f"data.files.{PURCHASES} is '-': this table cannot be left out")
     if named is not None:
-        if (folder / named).is_file():
+        if Path(named).is_absolute() or not _lies_in(folder / named, folder):
+            raise DataError(
+                f"data.files.{table} names {quoted(named)}: only a file inside {_shown(folder)} is read, by its name "
+                "there, and no link that leads out: put the file itself into that folder"
+            )
+        if _is_regular(folder / named):
             return folder / named
         raise DataError(
             f"data.files.{table} names {quoted(named)}, which is not a file in {_shown(folder)}"
@@ -98,7 +118,34 @@ def _file_of(table: str, folder: Path, present: list[str], files: FilesConfig) -
             f"folder {_shown(folder)} holds {' and '.join(map(quoted, matches))}: "
             f"say which with data.files.{table}=NAME"
         )
-    return folder / matches[0] if matches else None
+    if not matches:
+        return None
+    file = folder / matches[0]
+    if not _lies_in(file, folder):
+        raise DataError(
+            f"{quoted(file.name)} is a link that leads out of the folder {_shown(folder)}: put the file itself there"
+        )
+    if not _is_regular(file):
+        raise DataError(
+            f"{quoted(file.name)} in {_shown(folder)} is no regular file but a folder, a pipe, a device or a link to "
+            f"nothing: put the table there, or say where it is with data.files.{table}=NAME"
+        )
+    return file
+
+
+def _lies_in(file: Path, folder: Path) -> bool:
+    """Tell whether a path stays in the folder when every link is followed."""
+    try:
+        return Path(os.path.realpath(file)).is_relative_to(os.path.realpath(folder))
+    except (OSError, ValueError):  # no name that a file could have
+        return True
+
+
+def _is_regular(file: Path) -> bool:
+    try:
+        return file.is_file()
+    except OSError:
+        return False
 
 
 def _stem(name: str) -> str | None:

@@ -58,7 +58,7 @@ def read_tables(config: DataConfig) -> Tables:
     raws = {table: read_raw(path) for table, path in locate(config).items()}
     check_configured(config.columns, {raw.file: raw.headers for raw in raws.values()})
     if not len(raws[PURCHASES].cells) and not raws[PURCHASES].rejected:
-        raise DataError(f"{raws[PURCHASES].file} has a header but no rows: it needs at least one purchase")
+        raise DataError(f"{_without(raws[PURCHASES])}: it needs a header line and at least one purchase")
     warnings = _without_rows(raws)
     history = read_event_rows(PURCHASES, raws[PURCHASES], config.columns)
     warnings += history.warnings
@@ -99,7 +99,11 @@ def _without_rows(raws: dict[str, RawTable]) -> list[str]:
     """Take optional tables without rows out of `raws`; return a warning for each."""
     bare = [table for table in (DETAILS, INTERACTIONS) if table in raws and not len(raws[table].cells)]
     bare = [table for table in bare if not raws[table].rejected]
-    return [f"{raws.pop(table).file} has a header but no rows: read as if it were not there" for table in bare]
+    return [f"{_without(raws.pop(table))}: read as if it were not there" for table in bare]
+
+
+def _without(raw: RawTable) -> str:
+    return f"{raw.file} has a header but no rows" if raw.headers else f"{raw.file} is empty"
 
 
 def _dated_behaviour(raw: RawTable | None, config: ColumnsConfig) -> EventRows | None:
