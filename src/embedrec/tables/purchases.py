@@ -199,7 +199,7 @@ def _kinds(ledger: Ledger, header: str | None, config: ColumnsConfig, default_ki
         kinds == "",
         header,
         f"is not one of {', '.join(EVENT_KINDS)}",
-        f"say what {listing(unknown)} mean with +data.columns.event_map.NAME=purchase (or view, cart, -)",
+        f"give the meaning of {listing(unknown)} with +data.columns.event_map.NAME=purchase (or view, cart, -)",
     )
     for code, (name, kind) in enumerate(zip(names, meaning, strict=True)):
         if kind == IGNORE:
