@@ -15,12 +15,12 @@ from embedrec.experiment.shop import Shop, open_shop
 
 @pytest.fixture
 def damaged(demo_tables: Path, tmp_path: Path) -> Path:
-    """The demo shop with two bad lines of purchases, one of which a spreadsheet would run."""
+    """The demo shop with one bad line of purchases, which a spreadsheet would run."""
     folder = tmp_path / "shop"
     shutil.copytree(demo_tables, folder)
     with (folder / "purchase_history.csv").open("a", encoding="utf-8") as history:
         width = (folder / "purchase_history.csv").read_text(encoding="utf-8").splitlines()[0].count(",")
-        history.write("=cmd(),\x1b[31m" + "," * width + "\n")
+        history.write("=cmd(),\x1b[31m" + ",x" * width + "\n")
     return folder
 
 

@@ -36,7 +36,7 @@ def test_configs_are_valid_and_named_as_their_file(name: str) -> None:
 
 def test_files_yaml_spells_out_every_key() -> None:
     """So that `data.columns.customer_id=user_id` overrides a key that is there."""
-    assert yaml.safe_load((CONF / "files.yaml").read_text()) == DataConfig(name="files").model_dump()
+    assert yaml.safe_load((CONF / "files.yaml").read_text()) == DataConfig(name="files").model_dump(mode="json")
 
 
 @needs_data
