@@ -38,7 +38,7 @@ pytestmark = [
 ]
 WANTED, ROUNDS = 0.1735, 3
 OURS = {"name": "two_tower_ids", "dim": 16, "patterns": 256, "pattern_weight": 2.0}
-EPOCHS = 1
+EPOCHS, LOSS, TRAINER = 1, {"name": "basket_softmax", "negatives": 1024}, {"max_epochs": 1, "batch_size": 4096}
 THEIRS = {"alpha0": 0.015, "reg": 0.003}
 """Both chosen on 10 % of train; the peer stops after the first of its epochs that suffices."""
 
@@ -62,7 +62,7 @@ def test_time_to_recall(tmp_path: Path) -> None:
     """From who bought what in memory to vectors; R@20 of the published test part, places visited before masked."""
     data = yaml.safe_load((Path(__file__).parents[2] / "conf/data/gowalla.yaml").read_text(encoding="utf-8"))
     data.pop("defaults")
-    config = parse_config({"data": data, "model": OURS, "trainer": {"max_epochs": EPOCHS}})
+    config = parse_config({"data": data, "model": OURS, "loss": LOSS, "trainer": TRAINER})
     shop = open_shop(config.data, config.split)
     runner = Runner(shop, progress=False)
     moment = runner.before_test
