@@ -187,5 +187,7 @@ def _say_shop(shop: Shop, say: Say) -> None:
                 f"{account.quarantined:,} not understood, {account.duplicates:,} duplicates, "
                 f"{account.set_aside:,} set aside"
             )
+    if len(shop.tables.quarantine):
+        say(f"  what was not understood is in {QUARANTINE}.csv of the run, each row with the reason")
     for warning in shop.tables.warnings:
         say(f"  note: {warning}")
