@@ -155,8 +155,8 @@ def rank(
 ) -> dict[str, RankedView]:
     """Rank all candidates for every customer of `truth`; `scorer` has observed `snapshot`.
 
-    A view holds the customers who have a target in it, and `without_target` the others as well. AUC, which takes as
-    long as the lists, can be left out.
+    A view holds the customers who have a target in it, and `without_target` the others as well. AUC, for which
+    every score is compared with those of the targets, can be left out.
     """
     shelf = _Shelf.of(snapshot)
     found: dict[str, list[RankedView]] = {view: [] for view in views}
