@@ -32,7 +32,7 @@ from embedrec.errors import BundleError, quoted
 from embedrec.features import FeatureSchema
 from embedrec.models import ModelConfig
 
-FORMAT = 2
+FORMAT = 3
 MANIFEST = "manifest.json"
 WEIGHTS = "model.safetensors"
 SCHEMA = "schema.json"

@@ -84,6 +84,27 @@ def test_gaps_are_days_between_purchases() -> None:
     assert max(float(batch.gaps.max()) for batch in batches()) > 1
 
 
+def test_looks_are_read_and_purchases_alone_are_predicted() -> None:
+    events = lines(("c", "p1", 10), ("c", "p2", 20), ("d", "p3", 30), ("d", "p1", 40))
+    looks = lines(
+        ("c", "p3", 15), ("c", "p2", 20), ("c", "p1", 25), ("d", "p2", 5), event=["cart", "view", "view", "view"]
+    )
+    snapshot = snapshot_of(
+        history_of(tables_of(frame(CUSTOMER_COLUMNS, {}), frame(PRODUCT_COLUMNS, {}), pd.concat([events, looks])))
+    )
+    p1, p2, p3 = 0, 1, 2
+    # a look on the day of a purchase follows it, and what follows the last purchase leads to none
+    assert told(batches(snapshot, negatives=2)) == [([p1, p3], p2), ([p2], p3), ([p2, p3], p1)]
+    (batch,) = batches(snapshot, negatives=2)
+    assert sorted(batch.kinds[row, column].item() for row, column in zip(batch.rows, batch.columns, strict=True)) == [
+        0,
+        1,
+        2,
+    ]
+    without = SequenceBatches(Sequences(snapshot, EVENTS, looks=False), 7, 2, 0, 0)
+    assert told(list(without)) == [([p1], p2), ([p3], p1)]
+
+
 def test_an_epoch_is_a_function_of_seed_and_number() -> None:
     assert equal(batches(), batches())
     assert not equal(batches(), batches(seed=1))

@@ -44,7 +44,8 @@ def as_a_real_customer(items: list[int], page_views: float, time_spent: float) -
 def test_no_skew_between_the_page_and_the_tables(items: list[int], page_views: float, time_spent: float) -> None:
     asked = ENCODER.newcomer(np.array(items, np.int64), PRODUCTS, page_views, time_spent)
     real = as_a_real_customer(items, page_views, time_spent)
-    for field in dataclasses.fields(Customers):
+    described = [field for field in dataclasses.fields(Customers) if field.name != "history"]  # the log as it is
+    for field in described:
         one, other = getattr(asked, field.name), getattr(real, field.name)
         if isinstance(one, Ragged):
             # positions of lines are those of another log; what was bought is compared in full

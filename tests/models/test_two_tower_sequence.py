@@ -32,7 +32,7 @@ def test_training_reads_the_products_that_answers_are_made_of(snapshot: Snapshot
     network.keep_products(product_inputs(snapshot.products, torch.float64))
     assert set(network.state_dict()) == weights, "what a shop knows of its products is no weight"
     items = torch.tensor([2, 5, 11])
-    _, vectors = network(items, torch.tensor([[0, 2]]), torch.zeros(1, 2).double())
+    _, vectors = network(items, torch.tensor([[0, 2]]), torch.tensor([[0, 0]]), torch.zeros(1, 2).double())
     scorer = scorer_of(network).observe(snapshot)
     assert isinstance(scorer, TwoTowerSequenceScorer)
     assert torch.equal(vectors, scorer.vectors_[items])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import optuna
 import pytest
 from hydra.core.override_parser.overrides_parser import OverridesParser
@@ -10,6 +12,8 @@ from hypothesis import strategies as st
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 
 from embedrec.errors import ConfigError
+from embedrec.experiment.config import parse_config
+from embedrec.search.driver import Sweep
 from embedrec.search.settings import parse_search
 from embedrec.search.space import Space, make_space, swept_axis
 
@@ -171,3 +175,15 @@ def test_the_first_of_every_axis() -> None:
     space = make_space({"model": axis("model=svd,ials")}, CONDITIONAL, "two_tower")
     assert space.first("ials") == ["model=ials", "model.alpha=1"]
     assert space.first("svd") == ["model=svd", "model.dim=4"]
+
+
+def test_a_search_begins_with_the_settings_as_they_stand(tmp_path: Path) -> None:
+    """Where null follows the data, with what it stands for in most shops; drawn, it would be nobody's setting."""
+    base = parse_config({"data": {"name": "t", "path": str(tmp_path)}, "model": {"name": "two_tower", "dim": 16}})
+    search = parse_search(
+        {
+            "models": {"two_tower": {"model.id_prior": {"low": 10.0, "high": 1000.0}, "model.dim": [16, 32]}},
+        }
+    )
+    sweep = Sweep(base, search, make_space({}, search, "two_tower"), [], {}, tmp_path, "", 1)
+    assert sweep.first == {"model.id_prior": 200.0, "model.dim": "16"}

@@ -162,9 +162,11 @@ def test_where_nothing_lifts_the_least_harmful_part_is_named(trained: Trained) -
 
 
 def test_what_was_looked_at_and_what_is_new(trained: Trained) -> None:
-    parts = {"looks": 3.0, "habits": 2.0, "newness": 1.5, "price": 0.1}
+    parts = {"looks": 0.0, "habits": 2.0, "newness": 1.5, "price": 0.1}
     average = dict.fromkeys(parts, 0.0)
     assert why(trained, parts, average, []) == "New, from a category they buy; new in the shop", "it was not looked at"
+    like_those = why(trained, parts | {"looks": 3.0}, average, [])
+    assert like_those == "Fits what they looked at; new, from a category they buy", "others were"
     assert why(trained, parts | {"habits": 0.0}, average, []) == "New in the shop"
     assert why(trained, parts | {"habits": 0.0, "newness": 0.0}, average, []) == "Fits their usual price level"
     item = item_never_bought(trained)

@@ -1,7 +1,7 @@
-"""Customers' purchases in their order, in batches that are a function of (seed, epoch) alone.
+"""Customers' purchases and looks in their order, in batches that are a function of (seed, epoch) alone.
 
-Every purchase but the first is to be predicted from those before it. Legend: B customers, T tokens of the longest
-history of a batch, P purchases to predict, K products drawn for the whole batch, n distinct products of the batch.
+Every purchase with an event before it is to be predicted from all before it. Legend: B customers, T tokens of the
+longest history of a batch, P purchases to predict, K products drawn for the whole batch, n distinct products of it.
 """
 
 from __future__ import annotations
@@ -15,7 +15,8 @@ import torch
 from torch import Tensor
 
 from embedrec.features import Snapshot
-from embedrec.features.history import DAY, NEVER, Ints
+from embedrec.features.events import BOUGHT, Events, events_of
+from embedrec.features.history import NEVER, Ints
 from embedrec.models.windows import Windows, windows
 
 ALIKE = 3.0  # events: histories that differ by less share batches at random
@@ -26,6 +27,7 @@ class SequenceBatch(NamedTuple):
 
     items: Tensor  # [n] item numbers, ascending
     tokens: Tensor  # [B, T] places in `items`
+    kinds: Tensor  # [B, T] as in `features.events`
     gaps: Tensor  # [B, T] days since the event before
     rows: Tensor  # [P] the token after which a purchase came: row of [B, T] …
     columns: Tensor  # [P] … and column
@@ -42,13 +44,13 @@ class SequenceBatch(NamedTuple):
 
 
 class Sequences:
-    """The past before a snapshot, read once."""
+    """The past before a snapshot, read once; `looks` tells whether views and carts are read."""
 
-    def __init__(self, snapshot: Snapshot, events: int) -> None:
-        history = snapshot.history
-        buyers = history.buyers(NEVER, snapshot.as_of)
-        lengths = np.diff(history.lines(buyers, NEVER, snapshot.as_of).offsets)
+    def __init__(self, snapshot: Snapshot, events: int, looks: bool = True) -> None:
         self.snapshot, self.events = snapshot, events
+        self._for_sale = snapshot.products.candidates & looks
+        buyers = snapshot.history.buyers(NEVER, snapshot.as_of)
+        lengths = np.diff(self._events(buyers).offsets)
         self.users, self.lengths = buyers[lengths > 1], np.minimum(lengths[lengths > 1], events + 1)
         self.sold = np.flatnonzero(snapshot.products.row > 0)
 
@@ -60,11 +62,12 @@ class Sequences:
 
         A basket would else be a sequence of ascending product ids, which a model can learn.
         """
-        history = self.snapshot.history
-        lines = history.lines(users, NEVER, self.snapshot.as_of)
-        times = history.times[lines.values]
-        order = np.lexsort((rng.random(len(times)), times, lines.rows))
-        return windows(history.items[lines.values[order]], times[order] / DAY, lines.offsets, self.events + 1)
+        return windows(self._events(users, rng), self.events + 1)
+
+    def _events(self, users: Ints, rng: np.random.Generator | None = None) -> Events:
+        """What came before the last purchase, and that; only purchases are predicted."""
+        found = events_of(self.snapshot.history, users, self.snapshot.as_of, self._for_sale, rng)
+        return found.until_last_purchase()
 
 
 class SequenceBatches:
@@ -96,7 +99,7 @@ class SequenceBatches:
         sequences = self._sequences
         rng, of_ties = (np.random.default_rng([*self._stream, place_in_epoch, *more]) for more in ((), (1,)))
         window = sequences.windows(users, of_ties)
-        rows, columns = np.nonzero(window.filled[:, 1:])
+        rows, columns = np.nonzero(window.filled[:, 1:] & (window.kinds[:, 1:] == BOUGHT))
         drawn = rng.choice(sequences.sold, self._negatives, replace=False, shuffle=False)
         items, place = np.unique(np.concatenate([drawn, window.items.ravel()]), return_inverse=True)
         of_drawn = np.full(len(items), -1)
@@ -107,6 +110,7 @@ class SequenceBatches:
         return SequenceBatch(
             torch.from_numpy(items),
             torch.from_numpy(tokens[:, :-1].copy()),
+            torch.from_numpy(window.kinds[:, :-1].copy()),
             torch.from_numpy(window.gaps[:, :-1]).float(),
             torch.from_numpy(rows),
             torch.from_numpy(columns),

@@ -92,7 +92,7 @@ def _sequences(model: LearnedConfig, shop: Shop, moment: Snapshot) -> Sequences:
             "and no data.columns.order, or split.protocol=random): choose another model or protocol"
         )
     assert isinstance(model, TwoTowerSequenceConfig)  # the one that says how many events it reads
-    return Sequences(moment, model.events)
+    return Sequences(moment, model.events, model.looks)
 
 
 class Rated(NamedTuple):

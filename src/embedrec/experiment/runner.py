@@ -73,7 +73,7 @@ class Runner:
 
     def _moment(self, until: int) -> Snapshot:
         """Fit the encoder on everything before a date and return the shop as of it."""
-        return FeatureEncoder.fit(self.shop.history, self.shop.catalogue, until).at(until)
+        return FeatureEncoder.fit(self.shop.history, self.shop.catalogue, until, dated=self.shop.split.dated).at(until)
 
     def measure(
         self,

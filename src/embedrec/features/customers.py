@@ -27,6 +27,7 @@ class Customers:
     Of the products that a customer dealt with, P were bought and Q only looked at or put into a cart.
     """
 
+    history: History  # in which they and their lines are numbered
     as_of: int  # seconds
     users: Ints  # [B] numbers in the History
     row: Ints  # [B] rows of the embedding table, 0 = unknown to the model
@@ -80,6 +81,7 @@ def describe_customers(
     categories, habits = _habits(history, lines, as_of, products)
     looks_at_bought, seen, looks = looks_at(history, users, as_of, bought, products.candidates)
     return Customers(
+        history=history,
         as_of=as_of,
         users=users,
         row=rows,

@@ -10,6 +10,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from embedrec.features.customers import Customers, describe_customers, raw_numeric
+from embedrec.features.hierarchy import nearest_rows, parent_rows, with_parents
 from embedrec.features.history import DAY, Catalogue, Floats, History, Ints
 from embedrec.features.products import Products, sales
 from embedrec.features.schema import (
@@ -63,7 +64,7 @@ class FeatureEncoder:
         self.catalogue = catalogue
 
     @classmethod
-    def fit(cls, history: History, catalogue: Catalogue, until: int) -> FeatureEncoder:
+    def fit(cls, history: History, catalogue: Catalogue, until: int, *, dated: bool = True) -> FeatureEncoder:
         """Learn every vocabulary and statistic from purchase lines before `until` (seconds)."""
         past = history.times < until
         sold, product_lines = np.unique(history.items[past], return_counts=True)
@@ -72,11 +73,11 @@ class FeatureEncoder:
         known[sold] = True
         known |= catalogue.listed
         told = known & (catalogue.known_from < until)
-        categories = tuple(sorted({name for name in catalogue.category[told] if name is not None}))
+        categories = with_parents(name for name in catalogue.category[told] if name is not None)
         line_prices = _line_prices(history, past, np.isnan(catalogue.price))
         paid = pd.Series(line_prices, dtype=np.float64).reindex(history.product_ids).to_numpy(np.float64)
         log_price = np.log1p(np.where(np.isnan(catalogue.price), paid, catalogue.price))
-        category = np.where(told, rows_of(catalogue.category, categories), 0)
+        category = np.where(told, nearest_rows(catalogue.category, categories), 0)
         prices = log_price[known & ~np.isnan(log_price)]
         shares = np.arange(1, PRICE_BUCKETS) / PRICE_BUCKETS
         edges: Floats = np.unique(np.quantile(prices, shares)) if len(prices) else np.empty(0)
@@ -88,11 +89,12 @@ class FeatureEncoder:
             product_lines=tuple(product_lines.tolist()),
             categories=categories,
             price_edges=tuple(float(edge) for edge in edges),
-            category_price=_category_means(log_price, category, known, len(categories)),
+            category_price=_category_means(log_price, category, known, parent_rows(categories)),
             rating_mean=_mean(catalogue.rating[told]),
             line_prices=line_prices,
             scales={},
             seasonal=bool(span > SEASONS_SEEN),
+            dated=dated,
         )
         encoder = cls(blank, history, catalogue)
         dynamic, *_ = sales(history, catalogue, until)
@@ -173,7 +175,7 @@ class FeatureEncoder:
 
     @cached_property
     def _category(self) -> Ints:
-        return rows_of(self.catalogue.category, self.schema.categories)
+        return nearest_rows(self.catalogue.category, self.schema.categories)
 
     @cached_property
     def _price_bucket(self) -> Ints:
@@ -226,12 +228,17 @@ def _line_prices(history: History, past: npt.NDArray[np.bool_], missing: npt.NDA
 
 
 def _category_means(
-    log_price: Floats, category: Ints, known: npt.NDArray[np.bool_], n_categories: int
+    log_price: Floats, category: Ints, known: npt.NDArray[np.bool_], parents: Ints
 ) -> tuple[float, ...]:
     use = known & ~np.isnan(log_price)
     overall = float(log_price[use].mean()) if use.any() else 0.0
-    count = np.bincount(category[use], minlength=n_categories + 1)
-    total = np.bincount(category[use], log_price[use], minlength=n_categories + 1)
-    means = np.divide(total, count, out=np.full(n_categories + 1, overall), where=count > 0)
+    count = np.zeros(len(parents))
+    total = np.zeros(len(parents))
+    row, price = category[use], log_price[use]
+    while len(row):
+        count += np.bincount(row, minlength=len(parents))
+        total += np.bincount(row, price, minlength=len(parents))
+        row, price = parents[row][parents[row] > 0], price[parents[row] > 0]
+    means = np.divide(total, count, out=np.full(len(parents), overall), where=count > 0)
     means[0] = overall
     return tuple(float(mean) for mean in means)

@@ -91,10 +91,11 @@ class FeatureSchema(BaseModel):
     product_lines: tuple[int, ...]
     """Purchase lines in training of each of the products."""
     categories: tuple[str, ...]
+    """Those of products and all that they lie in, as `features.hierarchy` reads their names."""
     price_edges: tuple[float, ...]
     """Inner borders of the log-price buckets; bucket 0 is a missing price."""
     category_price: tuple[float, ...]
-    """Mean log-price per category row; entry 0 is the mean over all products."""
+    """Mean log-price per category row, of all products in it; entry 0 is the mean over all products."""
     rating_mean: float
     """Mean rating of the catalogue, towards which ratings by few customers are shrunk."""
     line_prices: dict[str, float]
@@ -102,6 +103,8 @@ class FeatureSchema(BaseModel):
     scales: dict[str, Scale]
     seasonal: bool
     """Training covers more than 400 days, so that the time of year means something."""
+    dated: bool
+    """Purchases carry dates; without them times are made up, and the held-out ones are not later than the others."""
 
     def hash(self) -> str:
         """SHA-256 of the schema's content."""

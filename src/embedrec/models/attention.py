@@ -1,7 +1,8 @@
-"""The order of purchases: causal self-attention over the last events of a customer.
+"""The order of events: causal self-attention over the last events of a customer.
 
 Kang and McAuley 2018, "Self-Attentive Sequential Recommendation", sections 3.1 and 3.2, with norms before each layer.
-A token is the product's own vector, its place in the window, and the days since the event before it.
+A token is the product's own vector, its place in the window, what was done with it (a purchase, a view, a cart), and
+the days since the event before it.
 
 Legend: B customers, T tokens of the longest history, d dimensions.
 """
@@ -13,6 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 HEADS = 2  # of each layer; they divide the dimensions
+BESIDE_PURCHASES = 2  # kinds of events, views and carts; a purchase is what a product means without a word
 GAP = 1.0 / 3.0  # brings the log of a gap in days to about the size of the other numbers
 
 
@@ -69,26 +71,27 @@ class OrderEncoder(nn.Module):
         self.blocks = nn.ModuleList(Block(dim, HEADS, dropout) for _ in range(blocks))
         self.dropout = nn.Dropout(dropout)
         self.leave = nn.LayerNorm(dim)
+        self.kind = nn.Parameter(torch.zeros(BESIDE_PURCHASES, dim))
 
-    def forward(self, vectors: Tensor, gaps: Tensor) -> Tensor:
-        """Read vectors[B, T, d] of products and gaps[B, T] in days → [B, T, d].
+    def forward(self, vectors: Tensor, kinds: Tensor, gaps: Tensor) -> Tensor:
+        """Read vectors[B, T, d] of products, kinds[B, T] as in `features.events`, gaps[B, T] in days → [B, T, d].
 
         What stands after a customer's last token may be anything: no token before it looks there.
         """
-        tokens = self.dropout(self._enter(vectors, gaps))
+        tokens = self.dropout(self._enter(vectors, kinds, gaps))
         for block in self.blocks:
             tokens = block(tokens)
         left: Tensor = self.leave(tokens)
         return left
 
-    def shares(self, vectors: Tensor, gaps: Tensor, last: Tensor) -> Tensor:
+    def shares(self, vectors: Tensor, kinds: Tensor, gaps: Tensor, last: Tensor) -> Tensor:
         """[B, T, d]: what each token adds to what is returned for the token `last` [B], without dropout.
 
         Within the blocks that token is a sum: what it was, what attention adds from each token, and what the small
         networks add, which is no single token's and left out like places, gaps and biases. The last norm is linear
         once mean and spread are known. A token that has itself read earlier ones in a block below counts as one.
         """
-        rows, tokens = torch.arange(len(last)), self._enter(vectors, gaps)
+        rows, tokens = torch.arange(len(last)), self._enter(vectors, kinds, gaps)
         shares = torch.zeros_like(tokens)
         shares[rows, last] = self.enter(vectors)[rows, last]
         for block in self.blocks:
@@ -98,10 +101,12 @@ class OrderEncoder(nn.Module):
         left: Tensor = (shares - shares.mean(2, keepdim=True)) / spread * self.leave.weight
         return left
 
-    def _enter(self, vectors: Tensor, gaps: Tensor) -> Tensor:
+    def _enter(self, vectors: Tensor, kinds: Tensor, gaps: Tensor) -> Tensor:
         entered: Tensor = (
             self.enter(vectors) + self.place.weight[: vectors.shape[1]] + self.gap(torch.log1p(gaps)[..., None] * GAP)
         )
+        if kinds.any():
+            entered = entered + F.embedding(kinds, torch.cat([torch.zeros_like(self.kind[:1]), self.kind]))
         return entered
 
     def reach(self) -> Tensor:

@@ -13,6 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from embedrec.features import FeatureSchema
+from embedrec.features.hierarchy import parent_rows
 from embedrec.features.schema import CUSTOMER_NUMERIC, PRODUCT_DYNAMIC, PRODUCT_NUMERIC
 from embedrec.models.inputs import CustomerInputs, ProductInputs
 
@@ -54,6 +55,33 @@ class Identity(nn.Embedding):
         return torch.lerp(self.weight[0], super().forward(rows), share[..., None])
 
 
+class Categories(nn.Embedding):
+    """rows[*] → vectors [*, d] of categories: a category's own, and those of all in which it lies.
+
+    A new or rare category so begins as what is known of the one above it. Row 0 is the unknown.
+    """
+
+    parents: Tensor  # [C + 1] row of the category in which each lies, 0 = none
+
+    def __init__(self, names: Sequence[str], dim: int, std: float) -> None:
+        super().__init__(len(names) + 1, dim)
+        nn.init.normal_(self.weight, std=std)
+        parents = parent_rows(names)
+        self.register_buffer("parents", torch.from_numpy(parents), persistent=False)
+        self.nested = bool(parents.any())
+
+    def forward(self, rows: Tensor) -> Tensor:
+        """Add up the vectors from the category to the top."""
+        vectors = super().forward(rows)
+        if not self.nested:
+            return vectors
+        above = self.parents[rows]
+        while above.any():
+            vectors = vectors + super().forward(above) * (above > 0)[..., None]
+            above = self.parents[above]
+        return vectors
+
+
 class Numeric(nn.Module):
     """values[*, F] → [*, d]: a linear map in which every missing value has a learned vector of its own."""
 
@@ -78,7 +106,7 @@ class ProductTower(nn.Module):
         super().__init__()
         self.id = Identity(schema.product_lines, dim, std, id_prior)
         if features:
-            self.category = embedding(len(schema.categories), dim, std)
+            self.category = Categories(schema.categories, dim, std)
             self.price = embedding(len(schema.price_edges) + 1, dim, std)
             self.numeric = Numeric(len(PRODUCT_NUMERIC), dim)
             self.sales = Numeric(len(PRODUCT_DYNAMIC), dim)
@@ -132,7 +160,7 @@ class CustomerTower(nn.Module):
             with torch.no_grad():  # who bought on one day only is in no batch, and must not be taken for somebody
                 self.id.weight[1:] = self.id.weight[0]
         if features:
-            self.category = embedding(len(schema.categories), dim, std)
+            self.category = Categories(schema.categories, dim, std)
             self.price = embedding(len(schema.price_edges) + 1, dim, std)
             self.numeric = nn.Sequential(Numeric(len(CUSTOMER_NUMERIC), dim), nn.SiLU(), nn.Linear(dim, dim))
         self.features = features

@@ -19,6 +19,7 @@ purchases and features that made it.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import ClassVar, Literal
 
 import torch
@@ -39,6 +40,7 @@ WEIGHT = 5.0  # of a pattern before training
 AGE = PRODUCT_DYNAMIC.index("age")
 FIT = 3.0  # of a product to the rest of the basket: a cosine, as wide as the other numbers that a head sees
 TINY = 1e-12  # length of a basket of nothing
+ID_PRIOR = 200.0  # purchase lines
 STD = 0.1  # standard deviation of fresh embeddings
 QUIET_STD, QUIET_SCALE = 1.0, 0.002
 """Towers beside patterns begin with a whisper. A step changes wide embeddings little, so they learn more slowly than
@@ -52,8 +54,9 @@ class TwoTowerConfig(BaseModel):
     name: Literal["two_tower"] = "two_tower"
     dim: int = Field(64, ge=1, le=1024)
     """Length of customer and product vectors."""
-    id_prior: float = Field(200.0, ge=0, le=1e6)
-    """Purchase lines of a customer or product at which its own vector counts as much as that of the unknown."""
+    id_prior: float | None = Field(None, ge=0, le=1e6)
+    """Purchase lines of a customer or product at which its own vector counts as much as that of the unknown. Without
+    one: 200 where purchases have dates, 0 where they have none, for then nothing fades until the test."""
     history_dropout: float = Field(0.5, ge=0, lt=1)
     """Share of purchase lines hidden from the history while training."""
     half_life: float = Field(120.0, gt=0, le=36500)
@@ -74,6 +77,9 @@ class TwoTowerConfig(BaseModel):
     """Added when answering to the score of products that nobody bought yet: the logarithm of how many times likelier
     than past new ones they are taken to be. What is never shown cannot be bought."""
 
+    usual: ClassVar[Mapping[str, float]] = {"id_prior": ID_PRIOR}
+    """What null stands for in most shops, where a search begins."""
+
     recipe: ClassVar[Recipe] = Recipe("cuts", {"name": "softmax"}, {})
 
     def build(self, schema: FeatureSchema) -> TwoTower:
@@ -88,12 +94,13 @@ class TwoTower(nn.Module):
         super().__init__()
         self.config = config
         std, self.scale = (QUIET_STD, QUIET_SCALE) if config.patterns else (STD, 1.0)
-        self.products = ProductTower(schema, config.dim, std, config.id_prior, config.features)
+        id_prior = (ID_PRIOR if schema.dated else 0.0) if config.id_prior is None else config.id_prior
+        self.products = ProductTower(schema, config.dim, std, id_prior, config.features)
         self.customers = CustomerTower(
             schema,
             config.dim,
             std,
-            config.id_prior,
+            id_prior,
             config.history_dropout if config.history else None,
             config.half_life,
             config.features,

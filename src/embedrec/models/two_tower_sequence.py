@@ -1,6 +1,6 @@
-"""Two towers of which the customer's reads the order of the last purchases.
+"""Two towers of which the customer's reads the order of the last purchases, views and carts.
 
-    score(b, j) = OrderEncoder(last purchases of b) · product_j
+    score(b, j) = OrderEncoder(last events of b) · product_j
 
 Kang and McAuley 2018, "Self-Attentive Sequential Recommendation" (SASRec), trained with softmax cross-entropy over many
 products instead of one negative each, which is worth more than any change of the network: Klenitskiy and Vasilev 2023,
@@ -18,6 +18,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor, nn
 
 from embedrec.features import Customers, FeatureSchema, Snapshot
+from embedrec.features.events import BOUGHT, events_of
 from embedrec.features.history import Ints
 from embedrec.features.patterns import normalised, spectral
 from embedrec.models.attention import OrderEncoder
@@ -32,7 +33,7 @@ STD = 0.02  # standard deviation of fresh embeddings
 
 
 class TwoTowerSequenceConfig(BaseModel):
-    """Self-attention over the order of purchases, against product vectors."""
+    """Self-attention over the order of events, against product vectors."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
     name: Literal["two_tower_sequence"] = "two_tower_sequence"
@@ -41,13 +42,15 @@ class TwoTowerSequenceConfig(BaseModel):
     blocks: int = Field(2, ge=1, le=8)
     """Layers of self-attention."""
     events: int = Field(50, ge=1, le=1000)
-    """Latest purchase lines that are read."""
+    """Latest events that are read."""
     dropout: float = Field(0.4, ge=0, lt=1)
     """Share of the numbers in the customer tower hidden while training."""
     id_prior: float = Field(0.0, ge=0, le=1e6)
     """Purchase lines of a product at which its own vector counts as much as that of the unknown."""
     features: bool = True
     """Category, price and rating of products."""
+    looks: bool = True
+    """Views and carts of single products among the events; purchases alone are predicted."""
 
     recipe: ClassVar[Recipe] = Recipe(
         "sequences",
@@ -106,11 +109,11 @@ class TwoTowerSequence(nn.Module):
         side = torch.from_numpy(vectors * np.sqrt(values))
         self.products.id.weight[1:] += STD * self.config.dim**0.5 * F.normalize(side, dim=1)
 
-    def forward(self, items: Tensor, tokens: Tensor, gaps: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(self, items: Tensor, tokens: Tensor, kinds: Tensor, gaps: Tensor) -> tuple[Tensor, Tensor]:
         """Return what each token of tokens[B, T], places in items[n], leads to: [B, T, d]; and the items: [n, d]."""
         kept = ProductInputs(self.row, self.category, self.price_bucket, self.numeric, self.dynamic)
         vectors = self.products.static(kept, items)
-        return self.order(F.embedding(tokens, vectors), gaps), vectors
+        return self.order(F.embedding(tokens, vectors), kinds, gaps), vectors
 
 
 class TwoTowerSequenceScorer(NetworkScorer):
@@ -138,10 +141,16 @@ class TwoTowerSequenceScorer(NetworkScorer):
 
     @torch.no_grad()
     def score_parts(self, customers: Customers) -> dict[str, Tensor]:
-        """Return what each purchase adds by itself, what their order adds, and what sells; each [B, N] float64."""
+        """Return what purchases and looks add each by itself, what their order adds, and what sells: [B, N] float64."""
         both = self._order(customers) @ self.vectors_.T
-        history = self._shares(self._window(customers)).sum(1) @ self.vectors_.T
-        return {"history": history, "order": both - history, "popularity": self.popularity_.expand_as(both)}
+        window = self._window(customers)
+        shares, bought = self._shares(window), torch.from_numpy(window.kinds == BOUGHT)[..., None]
+        history = (shares * bought).sum(1) @ self.vectors_.T
+        parts = {"history": history, "order": both - history, "popularity": self.popularity_.expand_as(both)}
+        if self.network.config.looks:
+            parts["looks"] = (shares * ~bought).sum(1) @ self.vectors_.T
+            parts["order"] = parts["order"] - parts["looks"]
+        return parts
 
     @torch.no_grad()
     def explain(self, customer: Customers, items: Ints) -> Explanation:
@@ -149,8 +158,9 @@ class TwoTowerSequenceScorer(NetworkScorer):
         assert customer.size == 1
         bought, asked = customer.bought.values, torch.from_numpy(items)
         window = self._window(customer)
-        place = torch.from_numpy(np.searchsorted(bought, window.items[window.filled]))
-        shares = self._shares(window)[0, : len(place)]
+        purchases = window.filled & (window.kinds == BOUGHT)
+        place = torch.from_numpy(np.searchsorted(bought, window.items[purchases]))
+        shares = self._shares(window)[torch.from_numpy(purchases)]
         pull = self.vectors_[asked] @ shares.new_zeros(len(bought), shares.shape[1]).index_add_(0, place, shares).T
         pull[torch.from_numpy(np.isin(items, bought))] = 0.0
         return super().explain(customer, items)._replace(bought=bought, pull=pull)
@@ -169,17 +179,23 @@ class TwoTowerSequenceScorer(NetworkScorer):
     def _order(self, customers: Customers) -> Tensor:
         """[B, d]: what the last purchases lead to, 0 where there is none."""
         window = self._window(customers)
-        gaps = torch.from_numpy(window.gaps).to(self.dtype)
-        read = self.network.order(self.vectors_[torch.from_numpy(window.items)], gaps)
+        items, kinds = torch.from_numpy(window.items), torch.from_numpy(window.kinds)
+        read = self.network.order(self.vectors_[items], kinds, torch.from_numpy(window.gaps).to(self.dtype))
         lengths = torch.from_numpy(window.lengths)
         last: Tensor = read[torch.arange(len(lengths)), (lengths - 1).clamp(min=0)]
         return last * (lengths > 0)[:, None]
 
     def _shares(self, window: Windows) -> Tensor:
         """[B, T, d]: what each of the last purchases adds to that by itself, 0 where there is none."""
-        items, gaps = torch.from_numpy(window.items), torch.from_numpy(window.gaps)
+        items, kinds = torch.from_numpy(window.items), torch.from_numpy(window.kinds)
+        gaps = torch.from_numpy(window.gaps)
         last = torch.from_numpy(window.lengths - 1).clamp(min=0)
-        return self.network.order.shares(self.vectors_[items], gaps, last) * torch.from_numpy(window.filled)[..., None]
+        return (
+            self.network.order.shares(self.vectors_[items], kinds, gaps, last)
+            * torch.from_numpy(window.filled)[..., None]
+        )
 
     def _window(self, customers: Customers) -> Windows:
-        return windows(customers.line_items, -customers.line_ages, customers.lines.offsets, self.network.config.events)
+        config, for_sale = self.network.config, self.snapshot_.products.candidates
+        found = events_of(customers.history, customers.users, customers.as_of, for_sale & config.looks)
+        return windows(found, config.events)

@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from embedrec.features.events import Events
 from embedrec.features.history import Bools, Floats, Ints
 
 
@@ -13,6 +14,7 @@ class Windows(NamedTuple):
     """B customers, at most T events each, oldest first; what stands where `filled` is false means nothing."""
 
     items: Ints  # [B, T]
+    kinds: Ints  # [B, T] as in `features.events`
     gaps: Floats  # [B, T] days since the event before, 0 for the first
     filled: Bools  # [B, T]
 
@@ -23,17 +25,16 @@ class Windows(NamedTuple):
         return lengths
 
 
-def windows(items: Ints, days: Floats, offsets: Ints, events: int) -> Windows:
-    """Take the last `events` lines of B customers.
-
-    Those of customer b are items[offsets[b]:offsets[b + 1]], oldest first; days[L] tells when each line was bought.
-    """
-    lengths = np.minimum(np.diff(offsets), events)
+def windows(events: Events, length: int) -> Windows:
+    """Take the last `length` events of B customers."""
+    offsets = events.offsets
+    lengths = np.minimum(np.diff(offsets), length)
     place = np.arange(max(int(lengths.max(initial=0)), 1))
     filled = place < lengths[:, None]
-    if not len(items):
-        return Windows(np.zeros(filled.shape, np.int64), np.zeros(filled.shape), filled)
+    if not len(events.items):
+        nothing = np.zeros(filled.shape, np.int64)
+        return Windows(nothing, nothing, np.zeros(filled.shape), filled)
     line = np.clip((offsets[1:] - lengths)[:, None] + place, 0, np.maximum(offsets[1:] - 1, 0)[:, None])
     gaps = np.zeros(filled.shape)
-    gaps[:, 1:] = np.maximum(np.diff(days[line], axis=1), 0.0)
-    return Windows(items[line], gaps, filled)
+    gaps[:, 1:] = np.maximum(-np.diff(events.ages[line], axis=1), 0.0)
+    return Windows(events.items[line], events.kinds[line], gaps, filled)

@@ -70,7 +70,9 @@ class Sweep:
         if model not in self.space.models:
             return {}
         named = selected(self.base.model_dump(mode="json"), [key for key in self.space.axes(model) if key != MODEL])
-        return self.space.within(model, named | {MODEL: model})
+        usual = {f"{MODEL}.{key}": value for key, value in getattr(self.base.model, "usual", {}).items()}
+        stand = {key: usual.get(key) if value is None else value for key, value in named.items()}
+        return self.space.within(model, stand | {MODEL: model})
 
     @property
     def shared(self) -> list[str]:

@@ -95,7 +95,8 @@ def _phrase(
     if part == "identity" and not customer.row[0]:
         return ""  # the model never met this customer
     if part == "looks":
-        return _looked_at(int(items[place]), customer)
+        fits = "fits what they looked at" if explanation.parts[part][place] else ""
+        return _looked_at(int(items[place]), customer) or fits
     if part == "habits":
         return "new, from a category they buy" if explanation.parts[part][place] else ""
     if part == "newness" and not explanation.parts[part][place]:

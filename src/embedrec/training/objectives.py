@@ -81,7 +81,7 @@ def _of_baskets(network: nn.Module, batch: BasketBatch, config: LossConfig) -> T
 
 def _of_sequences(network: nn.Module, batch: SequenceBatch, config: LossConfig) -> Tensor:
     assert isinstance(config, SoftmaxConfig), config.name
-    order, items = network(batch.items, batch.tokens, batch.gaps)
+    order, items = network(batch.items, batch.tokens, batch.kinds, batch.gaps)
     users = order[batch.rows, batch.columns]
     positive = (users * F.embedding(batch.wanted, items)).sum(1)
     own = batch.own_rows, batch.own_columns

@@ -1,0 +1,56 @@
+"""Categories within categories: "Drinks > Tea > Green" lies in "Drinks > Tea", and that in "Drinks"."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+
+from embedrec.features.history import Ints
+
+WITHIN = " > "  # as in Google's product taxonomy
+
+
+def parent(name: str) -> str | None:
+    """Return the category in which a category lies.
+
+    >>> parent("Drinks > Tea > Green"), parent("Drinks")
+    ('Drinks > Tea', None)
+    """
+    above, within, _ = name.rpartition(WITHIN)
+    return above if within else None
+
+
+def with_parents(names: Iterable[str]) -> tuple[str, ...]:
+    """Return the names and all categories above them, sorted.
+
+    >>> with_parents(["Drinks > Tea", "Food"])
+    ('Drinks', 'Drinks > Tea', 'Food')
+    """
+    every: set[str] = set()
+    for name in names:
+        above: str | None = name
+        while above is not None and above not in every:
+            every.add(above)
+            above = parent(above)
+    return tuple(sorted(every))
+
+
+def parent_rows(names: Sequence[str]) -> Ints:
+    """[1 + len(names)]: the row of the category in which each row's lies, 0 = none; row 0 stands for no category."""
+    rows = {name: row for row, name in enumerate(names, start=1)}
+    return np.array([0, *(rows.get(parent(name) or "", 0) for name in names)], dtype=np.int64)
+
+
+def nearest_rows(wanted: Iterable[object], names: Sequence[str]) -> Ints:
+    """Return the row of each wanted category, or of the nearest known one above it; 0 where none is known."""
+    rows = {name: row for row, name in enumerate(names, start=1)}
+
+    def row(name: object) -> int:
+        while isinstance(name, str):
+            if name in rows:
+                return rows[name]
+            name = parent(name)
+        return 0
+
+    return np.array([row(name) for name in wanted], dtype=np.int64)
