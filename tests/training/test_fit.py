@@ -379,6 +379,15 @@ def test_a_checkpoint_of_another_model(train: Train, tmp_path: Path, encoder: Fe
         load_weights(wider, tmp_path / "run" / "last.ckpt")
 
 
+def test_training_does_not_go_on_from_another_model(train: Train, encoder: FeatureEncoder, tmp_path: Path) -> None:
+    train(epochs=1)
+    wider, same_again = (TwoTowerConfig(dim=dim).build(encoder.schema) for dim in (8, MODEL.dim))
+    checkpoint = torch.load(tmp_path / "run" / "last.ckpt", weights_only=True)
+    module.RecommenderModule(same_again, SoftmaxConfig(), TRAINER).on_load_checkpoint(checkpoint)
+    with pytest.raises(TrainingError, match="another version of embedrec .*customers.category.weight differs"):
+        module.RecommenderModule(wider, SoftmaxConfig(), TRAINER).on_load_checkpoint(checkpoint)
+
+
 def test_an_interrupt_is_an_interrupt_and_can_be_resumed(train: Train) -> None:
     calls = iter(range(10))
 

@@ -64,6 +64,22 @@ class RecommenderModule(pl.LightningModule):
         if not all(bool(weight.isfinite().all()) for weight in self.parameters()):
             raise TrainingError(self.diverged("a weight became inf or nan"))
 
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Refuse the weights of another network.
+
+        Raises:
+            TrainingError: they are of another model, other data or another version.
+        """
+        found, wanted = (
+            {name: w.shape for name, w in one.items()} for one in (checkpoint["state_dict"], self.state_dict())
+        )
+        if found != wanted:
+            other = sorted(name for name in found.keys() | wanted.keys() if found.get(name) != wanted.get(name))
+            raise TrainingError(
+                "the checkpoint belongs to another model, other data or another version of embedrec "
+                f"({other[0]} differs): start a new run"
+            )
+
     def diverged(self, what: str) -> str:
         """Say when something stopped being a number, and what helps."""
         step = self.trainer.fit_loop.batch_idx
