@@ -159,8 +159,11 @@ class FeatureEncoder:
 
     @cached_property
     def log_price(self) -> Floats:
-        """[N] natural log of 1 + the product's price, NaN where neither catalogue nor training lines tell it."""
-        return np.log1p(self.price)
+        """[N] natural log of 1 + the product's price, NaN where neither catalogue nor training lines tell it.
+
+        Nor is it told where training knew no price at all: no weight was learned for one that comes later.
+        """
+        return np.log1p(self.price if self.schema.knows_prices else np.full_like(self.price, np.nan))
 
     @cached_property
     def customer_rows(self) -> Ints:
@@ -189,6 +192,8 @@ class FeatureEncoder:
     def _rating(self) -> Floats:
         """[N] stars; a rating given by few customers leans on the catalogue's mean, where the shop tells how many."""
         rating, count = self.catalogue.rating, self.catalogue.rating_count
+        if not self.schema.knows_ratings:
+            return np.full_like(rating, np.nan)
         shrunk = (count * rating + RATING_PRIOR * self.schema.rating_mean) / (count + RATING_PRIOR)
         return np.where(np.isnan(count), rating, shrunk)
 
