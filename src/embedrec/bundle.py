@@ -1,6 +1,6 @@
 """A bundle: everything serving needs and nothing else, as plain files with a SHA-256 for each. No pickle.
 
-    manifest.json       format, model, data window, verdict, metrics, and the hash of every other file
+    manifest.json       format, model, data window, verdict, metrics, the hash of the features and of every other file
     model.safetensors   the weights that were evaluated
     schema.json         vocabularies and statistics fitted on training
     customers.parquet   customer_id, page_views, time_spent
