@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import pickle
 import re
@@ -16,8 +17,10 @@ import torch
 
 import embedrec
 from embedrec import Recommender, bundle
-from embedrec.bundle import FILES, FORMAT, MANIFEST, WEIGHTS, Bundle, read_bundle, write_bundle
+from embedrec.bundle import FILES, FORMAT, MANIFEST, SCHEMA, WEIGHTS, Bundle, read_bundle, write_bundle
 from embedrec.errors import BundleError
+from embedrec.features import FeatureSchema
+from embedrec.features.schema import COLUMNS
 from runs import Trained
 
 ALL = (MANIFEST, *FILES)
@@ -175,6 +178,27 @@ def test_the_folder_is_none(tmp_path: Path, copy: Path) -> None:
     assert "is not a bundle" in refusal(tmp_path / "absent")
     assert "is not a bundle" in refusal(tmp_path)
     assert "is not a bundle" in refusal(copy / WEIGHTS)
+
+
+# The schema
+
+
+def test_a_schema_of_other_numbers_whose_file_is_signed(copy: Path) -> None:
+    """Who changes schema.json and mends every hash of the file still meets the hash of the training."""
+    content = json.loads((copy / SCHEMA).read_text(encoding="utf-8"))
+    content["price_edges"][0] -= 0.5
+    (copy / SCHEMA).write_text(json.dumps(content), encoding="utf-8")
+    signed = hashlib.sha256((copy / SCHEMA).read_bytes()).hexdigest()
+    edit_manifest(copy, lambda manifest: manifest["files"].update({SCHEMA: signed}), sign=True)
+    trained_with = json.loads((copy / MANIFEST).read_text(encoding="utf-8"))["schema_hash"]
+    message = refusal(copy)
+    assert f"{SCHEMA} has the schema hash {FeatureSchema.model_validate(content).hash()[:16]}" in message
+    assert f"{MANIFEST} says the model was trained with {trained_with[:16]}" in message
+
+
+def test_a_version_that_makes_other_columns(copy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(COLUMNS, "looks", COLUMNS["looks"][::-1])
+    assert "this version makes other features" in refusal(copy)
 
 
 # The manifest

@@ -1,6 +1,6 @@
 """A bundle: everything serving needs and nothing else, as plain files with a SHA-256 for each. No pickle.
 
-    manifest.json       format, model, data window, verdict, metrics, and the hash of every other file
+    manifest.json       format, model, data window, verdict, metrics, the hash of the features and of every other file
     model.safetensors   the weights that were evaluated
     schema.json         vocabularies and statistics fitted on training
     customers.parquet   customer_id, page_views, time_spent
@@ -65,6 +65,8 @@ class Manifest(BaseModel):
     """The simple rival that the verdict recommends instead."""
     files: dict[str, str]
     """SHA-256 of every file."""
+    schema_hash: str = ""
+    """`FeatureSchema.hash` as of the training: what the numbers mean that the weights were learned from."""
 
     def digest(self) -> str:
         """Compute the id from everything else."""
@@ -98,7 +100,8 @@ def write_bundle(
         (partial / SCHEMA).write_text(json.dumps(schema.plain()), encoding="utf-8")
         for name in FRAMES:
             frames[name].to_parquet(partial / f"{name}.parquet", index=False, compression="zstd")
-        manifest = manifest.model_copy(update={"files": {name: _sha256(partial / name) for name in FILES}})
+        hashes = {"files": {name: _sha256(partial / name) for name in FILES}, "schema_hash": schema.hash()}
+        manifest = manifest.model_copy(update=hashes)
         manifest = manifest.model_copy(update={"id": manifest.digest()})
         (partial / MANIFEST).write_text(manifest.model_dump_json(indent=1), encoding="utf-8")
         if folder.exists():
@@ -114,7 +117,8 @@ def read_bundle(folder: Path) -> Bundle:
     """Read and verify a bundle.
 
     Raises:
-        BundleError: a file is missing, does not match its hash, or is of another format.
+        BundleError: a file is missing, does not match its hash, or is of another format; or its features are not
+            those that the model was trained with.
     """
     manifest = _read_manifest(folder)
     content = {}
@@ -128,7 +132,7 @@ def read_bundle(folder: Path) -> Bundle:
             )
         content[name] = path
     try:
-        return Bundle(
+        bundle = Bundle(
             manifest,
             load(content[WEIGHTS].read_bytes()),
             FeatureSchema.model_validate_json(content[SCHEMA].read_text(encoding="utf-8")),
@@ -138,6 +142,13 @@ def read_bundle(folder: Path) -> Bundle:
         raise BundleError(
             f"bundle {folder} holds a file that cannot be read ({type(error).__name__}); export it again"
         ) from error
+    if (found := bundle.schema.hash()) != manifest.schema_hash:
+        raise BundleError(
+            f"{folder / SCHEMA} has the schema hash {found[:16]}, but {MANIFEST} says the model was trained with "
+            f"{manifest.schema_hash[:16] or 'none'}: the schema was changed, or this version makes other features; "
+            "train again"
+        )
+    return bundle
 
 
 def _read_manifest(folder: Path) -> Manifest:

@@ -8,13 +8,19 @@ from __future__ import annotations
 import argparse
 import json
 import math
+import sys
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from embedrec.cli import Parser
-from embedrec.errors import ConfigError, DataError, RequestError
+from embedrec.errors import ConfigError, DataError, RequestError, quoted
+
+if TYPE_CHECKING:  # pandas and torch take a second to load, which --help need not wait for
+    import pandas as pd
+
+    from embedrec.serving import Arrivals, Recommender
 
 REGISTERED = "models:/"
 BUNDLE_HELP = "folder that train.py wrote, or a registered bundle such as models:/embedrec@champion"
@@ -27,36 +33,52 @@ def recommend(arguments: list[str]) -> None:
         epilog="example: python scripts/recommend.py outputs/latest/bundle --customer C0042 -k 10",
     )
     parser.add_argument("bundle", metavar="BUNDLE", help=BUNDLE_HELP)
-    who = parser.add_mutually_exclusive_group(required=True)
+    who = parser.add_mutually_exclusive_group()
     who.add_argument("--customer", metavar="ID")
     who.add_argument("--customers", metavar="FILE", help="CSV with a column customer_id; use with --out")
+    parser.add_argument(
+        "--new-products",
+        metavar="FILE",
+        help="table like product_details: recommend these products too; without a customer, show what is like them",
+    )
     parser.add_argument("-k", type=_whole, default=10, help="how many products, 1 to 1000")
     parser.add_argument("--exclude-bought", action="store_true", help="leave out what the customer bought before")
     parser.add_argument("--json", action="store_true", help="print the list as one line of JSON")
     parser.add_argument("--out", metavar="FILE", help="CSV to write the lists of --customers to")
     given = parser.parse_args(arguments)
+    if given.customer is None and given.customers is None and given.new_products is None:
+        raise ConfigError("one of --customer, --customers and --new-products is required; see --help")
     if (given.customers is None) != (given.out is None):
         raise ConfigError("--customers and --out go together; see --help")
     if given.customers is not None and given.json:
         raise ConfigError("--json goes with --customer; lists of many customers are written to --out as CSV")
     if given.out is not None and (Path(given.out).is_dir() or not Path(given.out).name):
         raise ConfigError(f"--out {given.out}: wanted a file, found a folder; name a CSV file")
-    if given.out is not None and Path(given.out).resolve() == Path(given.customers).resolve():
-        raise ConfigError(f"--out {given.out} is the file of --customers; name another")
+    for flag, source in (("--customers", given.customers), ("--new-products", given.new_products)):
+        if None not in (given.out, source) and Path(given.out).resolve() == Path(source).resolve():
+            raise ConfigError(f"--out {given.out} is the file of {flag}; name another")
     if given.out is not None and not Path(given.out).resolve().parent.is_dir():
         raise ConfigError(f"--out {given.out}: there is no such folder; make it first")
 
     from embedrec.serving import Recommender
 
     shop = Recommender.load(local_bundle(given.bundle))
+    if given.new_products is not None:
+        _say_arrivals(shop.add_products(given.new_products).arrivals[-1])
     if given.customers is not None:
         _recommend_file(shop, Path(given.customers), Path(given.out), given.k, given.exclude_bought)
         return
-    table = shop.recommend(given.customer, given.k, exclude_bought=given.exclude_bought)
+    if given.customer is None:
+        table = _like_the_new(shop, given.k)
+    else:
+        table = shop.recommend(given.customer, given.k, exclude_bought=given.exclude_bought)
     if given.json:
         print(json.dumps([_plain(row) for row in table.to_dict("records")], allow_nan=False))
         return
-    if table.attrs["cold_start"]:
+    if given.customer is None and table.empty:
+        print("Nothing to show: no new product, or none that anything is known to be like.")
+        return
+    if table.attrs.get("cold_start"):
         print("This customer has not bought anything yet; these products are popular now.")
     print(table.drop(columns="score").to_string(index=False))
 
@@ -138,6 +160,31 @@ def _recommend_file(shop: Any, source: Path, target: Path, k: int, exclude_bough
         partial.unlink(missing_ok=True)
         raise ConfigError(f"--out {target} cannot be written ({error.strerror})") from error
     print(target)
+
+
+def _say_arrivals(arrivals: Arrivals) -> None:
+    """Tell on stderr where the rows of new products went; what cannot be understood is at most 5 % of them."""
+    account = arrivals.account
+    counts = (
+        f"{account.file}: {account.read:,} rows read, {account.used:,} new products, {account.quarantined:,} not "
+        f"understood, {account.duplicates:,} duplicates, {account.set_aside:,} set aside"
+    )
+    rows = arrivals.quarantine[["line", "column", "text", "reason"]].itertuples(index=False)
+    strange = (f"line {line}: {column} {quoted(text)} {reason}" for line, column, text, reason in rows)
+    for line in (counts, *(f"  note: {note}" for note in (*account.notes, *arrivals.warnings)), *strange):
+        print(line, file=sys.stderr)
+
+
+def _like_the_new(shop: Recommender, k: int) -> pd.DataFrame:
+    """Return what is most like each new product, the closest first."""
+    import pandas as pd
+
+    lists = []
+    for product in shop.arrivals[-1].products["product_id"]:
+        table = shop.similar(product, k)
+        table.insert(0, "new_product_id", product)
+        lists.append(table)
+    return pd.concat(lists, ignore_index=True) if lists else pd.DataFrame()
 
 
 def _plain(row: Mapping[Any, Any]) -> dict[str, Any]:

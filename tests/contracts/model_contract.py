@@ -9,13 +9,15 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 
+from embedrec.columns import CATEGORY, PRICE, PRODUCT
 from embedrec.features import FeatureEncoder, Snapshot
 from embedrec.models import Scorer, scorer_of
 from embedrec.tables import Tables
-from shops import START, at_day, before, history_of, small_shop
+from shops import START, at_day, before, history_of, small_shop, tables_of
 
 UNTIL, NOW = at_day(220), at_day(250)
 SHOP = small_shop(5)
@@ -24,6 +26,21 @@ SHOP = small_shop(5)
 def snapshot_of(tables: Tables) -> Snapshot:
     """Fit on what lies before day 220 and look at the shop on day 250: some ids are new since."""
     return FeatureEncoder.fit(*history_of(tables), UNTIL).at(NOW)
+
+
+def with_new_products(snapshot: Snapshot) -> tuple[int, Snapshot]:
+    """Let three products come into the shop; two have the details of one that nobody bought, whose number is told."""
+    listed = SHOP.products.set_index(PRODUCT)
+    twin = next(one for one in listed.index if one not in set(SHOP.purchases[PRODUCT]))
+    details = {
+        "A twin": listed.loc[twin],
+        "Z twin": listed.loc[twin],
+        "Other": {**listed.loc[twin], CATEGORY: None, PRICE: 99.0},
+    }
+    products = pd.concat([SHOP.products, pd.DataFrame(details).T.rename_axis(PRODUCT).reset_index()])
+    tables = tables_of(SHOP.customers, products.astype(SHOP.products.dtypes), SHOP.events)
+    larger = FeatureEncoder(snapshot.encoder.schema, *history_of(tables)).at(NOW)
+    return int(snapshot.history.product_ids.get_loc(twin)), larger
 
 
 class ModelContract:
@@ -131,6 +148,20 @@ class ModelContract:
         scorer.observe(snapshot.encoder.at(at_day(100)))
         scorer.observe(snapshot)
         assert torch.equal(scorer.score(users), before_it)
+
+    def test_new_products_are_scored_and_change_no_other_score(self, snapshot: Snapshot, everybody: np.ndarray) -> None:
+        scorer = self.make(snapshot)
+        before_them, ids = scorer.score(everybody), snapshot.history.product_ids
+        twin, larger = with_new_products(snapshot)
+        after = scorer.observe(larger).score(everybody)
+        place = larger.history.product_ids.get_indexer
+        assert torch.equal(after[:, place(ids)], before_them)
+        first, last, other = place(["A twin", "Z twin", "Other"])
+        assert torch.equal(after[:, first], before_them[:, twin])
+        assert torch.equal(after[:, last], before_them[:, twin])
+        assert scorer.reads_features == (not torch.equal(after[:, other], after[:, first]))
+        parts = sum(scorer.score_parts(larger.customers(everybody)).values())
+        torch.testing.assert_close(parts, after.double(), rtol=1e-6, atol=1e-5)
 
     def test_an_explanation_is_the_score_taken_apart(
         self, scorer: Scorer, snapshot: Snapshot, everybody: np.ndarray

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from model_contract import ModelContract
+import numpy as np
+from model_contract import ModelContract, with_new_products
 
+from embedrec.features import Snapshot
 from embedrec.models import RIVALS, PopularityRecentConfig
 from embedrec.models.classic.ials import IalsConfig
 from embedrec.models.classic.item_knn import ItemKnnConfig
@@ -16,6 +18,13 @@ from embedrec.models.classic.user_knn import UserKnnConfig
 
 class TestRandom(ModelContract):
     config = RandomConfig()
+
+    def test_new_products_are_scored_and_change_no_other_score(self, snapshot: Snapshot, everybody: np.ndarray) -> None:
+        """Here they change the others: each customer's order is drawn for the whole catalogue at once."""
+        _, larger = with_new_products(snapshot)
+        scores = self.make(snapshot).observe(larger).score(everybody)
+        assert scores.shape == (len(everybody), snapshot.history.n_items + 3)
+        assert ((scores >= 0) & (scores < 1)).all()
 
 
 class TestPopularity(ModelContract):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -11,9 +12,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from embedrec.columns import CUSTOMER
-from embedrec.features import Customers, FeatureEncoder, Products
-from embedrec.features.history import Ragged
+from embedrec.features import DAY, Customers, FeatureEncoder, Products
+from embedrec.features.history import NEVER, Ragged
 from embedrec.features.schema import CUSTOMER_NUMERIC
+from embedrec.tables import DataConfig, read_tables
 from embedrec.tables.model import CUSTOMER_COLUMNS
 from shops import at_day, frame, history_of, lines, small_shop, tables_of
 
@@ -72,3 +74,30 @@ def test_the_order_of_the_basket_does_not_matter() -> None:
     one, other = ENCODER.newcomer(items, PRODUCTS), ENCODER.newcomer(items[::-1], PRODUCTS)
     np.testing.assert_array_equal(one.line_items, other.line_items)
     np.testing.assert_array_equal(one.numeric, other.numeric)
+
+
+def test_a_real_customer_asked_about_as_a_newcomer(demo_tables: Path) -> None:
+    """The same purchases through both doors: of the customer by id, and as a basket on the day after.
+
+    Of the demo shop, each on the day after their first purchases; only the row of the id differs.
+    """
+    tables = read_tables(DataConfig(name="demo", path=str(demo_tables)))
+    history, catalogue = history_of(tables)
+    encoder = FeatureEncoder.fit(history, catalogue, history.end)
+    compared = 0
+    for user in range(0, history.n_users, 12):
+        lines_of = history.lines(np.array([user]), NEVER, history.end).values
+        first = lines_of[history.times[lines_of] == history.times[lines_of].min()] if len(lines_of) else lines_of
+        if not len(first):
+            continue
+        snapshot = encoder.at(int(history.times[first[0]]) + DAY)
+        real = snapshot.customers(np.array([user]))
+        basket, views, seconds = history.items[first], history.total_views[user], history.total_time[user]
+        asked = encoder.newcomer(basket, snapshot.products, float(views), float(seconds))
+        assert real.row[0] > 0 == asked.row[0]
+        for field in dataclasses.fields(Customers):
+            if field.name not in ("users", "row", "lines"):
+                one, other = getattr(asked, field.name), getattr(real, field.name)
+                np.testing.assert_equal(one, other, err_msg=f"{field.name} of {history.customer_ids[user]}")
+        compared += 1
+    assert compared > 15

@@ -13,7 +13,7 @@ from embedrec.columns import CATEGORY, CUSTOMER, PRICE, PRODUCT, RATING, RATING_
 from embedrec.features import FeatureEncoder
 from embedrec.features.encoder import PRICE_BUCKETS
 from embedrec.features.products import sales
-from embedrec.features.schema import PRODUCT_DYNAMIC
+from embedrec.features.schema import CUSTOMER_NUMERIC, PRODUCT_DYNAMIC
 from embedrec.tables.model import CUSTOMER_COLUMNS, PRODUCT_COLUMNS
 from shops import at_day, frame, history_of, lines, small_shop, tables_of
 
@@ -149,3 +149,23 @@ def test_a_rating_by_few_leans_on_the_mean_of_all() -> None:
     place = [list(encoder.history.product_ids).index(name) for name in ratings[PRODUCT]]
     mean = (5 + 5 + 2) / 3
     np.testing.assert_allclose(encoder._rating[place], [mean, 5.0, (10 * 2 + 10 * mean) / 20])
+
+
+def test_what_training_never_knew_is_missing_when_it_comes_later() -> None:
+    """Where there were no prices and ratings no weight was learned for them: later ones would meet a random one."""
+    bare = hand_tables()
+    products = bare.products.assign(price=np.nan, rating=np.nan)
+    events = bare.events.assign(price=np.nan)
+    schema = FeatureEncoder.fit(*history_of(tables_of(bare.customers, products, events)), NOW).schema
+    assert not schema.knows_prices
+    assert not schema.knows_ratings
+    later = frame(PRODUCT_COLUMNS, {PRODUCT: ["P5"], CATEGORY: ["Books"], PRICE: [9.0], RATING: [5.0]})
+    tables = tables_of(bare.customers, pd.concat([products, later]), events)
+    encoder = FeatureEncoder(schema, *history_of(tables))
+    after = encoder.products(NOW)
+    assert np.isnan(after.numeric).all()
+    assert not after.price_bucket.any()
+    assert encoder.price[-1] == 9.0, "people still see it"
+    buyer = encoder.newcomer(np.array([len(after.row) - 1]), after)
+    assert buyer.price_bucket.tolist() == [0]
+    assert np.isnan(buyer.numeric[0, [CUSTOMER_NUMERIC.index(name) for name in ("spend", "price_level")]]).all()

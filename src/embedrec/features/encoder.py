@@ -149,7 +149,7 @@ class FeatureEncoder:
         """Describe somebody the shop has never seen, who bought one piece of each of items[n] the day before."""
         return FeatureEncoder(
             self.schema,
-            self.history.of_newcomer(items, self.price[items], products.as_of - DAY, page_views, time_spent),
+            self.history.of_newcomer(items, self.told_price[items], products.as_of - DAY, page_views, time_spent),
             self.catalogue,
         ).customers(np.zeros(1, np.int64), products)
 
@@ -159,10 +159,18 @@ class FeatureEncoder:
         paid = pd.Series(self.schema.line_prices, dtype=np.float64).reindex(self.history.product_ids)
         return np.where(np.isnan(self.catalogue.price), paid.to_numpy(np.float64), self.catalogue.price)
 
+    @property
+    def told_price(self) -> Floats:
+        """[N] currency: the price as models may know it.
+
+        Where training knew no price at all it is missing: no weight was learned for one that comes later.
+        """
+        return self.price if self.schema.knows_prices else np.full_like(self.price, np.nan)
+
     @cached_property
     def log_price(self) -> Floats:
-        """[N] natural log of 1 + the product's price, NaN where neither catalogue nor training lines tell it."""
-        return np.log1p(self.price)
+        """[N] natural log of 1 + `told_price`."""
+        return np.log1p(self.told_price)
 
     @cached_property
     def customer_rows(self) -> Ints:
@@ -191,6 +199,8 @@ class FeatureEncoder:
     def _rating(self) -> Floats:
         """[N] stars; a rating given by few customers leans on the catalogue's mean, where the shop tells how many."""
         rating, count = self.catalogue.rating, self.catalogue.rating_count
+        if not self.schema.knows_ratings:
+            return np.full_like(rating, np.nan)
         shrunk = (count * rating + RATING_PRIOR * self.schema.rating_mean) / (count + RATING_PRIOR)
         return np.where(np.isnan(count), rating, shrunk)
 

@@ -266,7 +266,7 @@ def _numbers(ids: pd.Index, wanted: pd.Series) -> Ints:
 
 def _sorted_ids(*columns: pd.Series) -> pd.Index:
     # plain Python order (code points), the same on every platform and locale
-    ids: pd.Index = pd.Index(sorted(set().union(*(set(column.dropna()) for column in columns))), dtype="str")
+    ids: pd.Index = pd.Index(sorted(set().union(*(column.dropna().unique() for column in columns))), dtype="str")
     return ids
 
 

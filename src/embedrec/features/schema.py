@@ -63,6 +63,15 @@ REPEAT = (
     "visits_since",
     "spend",
 )
+COLUMNS = {
+    "customer": CUSTOMER_NUMERIC,
+    "product": PRODUCT_NUMERIC,
+    "sales": PRODUCT_DYNAMIC,
+    "habits": CATEGORY_HABITS,
+    "looks": LOOKS,
+    "repeat": REPEAT,
+}
+"""What stands in which column of the arrays that a model reads."""
 
 
 class Scale(BaseModel):
@@ -106,9 +115,20 @@ class FeatureSchema(BaseModel):
     dated: bool
     """Purchases carry dates; without them times are made up, and the held-out ones are not later than the others."""
 
+    @property
+    def knows_prices(self) -> bool:
+        """Training knew the price of at least one product."""
+        return bool(self.price_edges)
+
+    @property
+    def knows_ratings(self) -> bool:
+        """Training knew the rating of at least one product; there is none of 0 stars."""
+        return self.rating_mean > 0
+
     def hash(self) -> str:
-        """SHA-256 of the schema's content."""
-        return hashlib.sha256(json.dumps(self.plain(), sort_keys=True).encode()).hexdigest()
+        """SHA-256 of the schema's content and of the columns that this version makes of it."""
+        content = {"columns": COLUMNS, "schema": self.plain()}
+        return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
     def plain(self) -> dict[str, Any]:
         """Return the schema as plain JSON data."""

@@ -32,6 +32,11 @@ class Scorer(ABC):
 
     snapshot_: Snapshot
 
+    @property
+    def reads_features(self) -> bool:
+        """Whether products that nobody bought yet are told apart, by what product_details says of them."""
+        return False
+
     def observe(self, snapshot: Snapshot) -> Self:
         """Take the state of the shop from which to answer; learned weights stay as they are."""
         self.snapshot_ = snapshot

@@ -62,6 +62,7 @@ class BiasedMatrixFactorization(PairNetwork):
 
     def __init__(self, config: BiasedMfConfig, schema: FeatureSchema) -> None:
         super().__init__()
+        self.reads_features = config.features
         self.n_products = len(schema.products)
         n_categories = len(schema.categories) if config.features else 0
         self.users = id_embedding(len(schema.customers), config.dim, std=0.03)

@@ -26,6 +26,11 @@ class TwoTowerScorer(NetworkScorer):
 
     network: TwoTower
 
+    @property
+    def reads_features(self) -> bool:
+        """Category, price and rating, unless the model was asked to do without."""
+        return self.network.config.features
+
     @torch.no_grad()
     def observe(self, snapshot: Snapshot) -> Self:
         """Compute all product vectors as of the date."""

@@ -30,6 +30,9 @@ def id_embedding(rows: int, dim: int, std: float) -> nn.Embedding:
 class PairNetwork(nn.Module, ABC):
     """The network; it knows nothing of training."""
 
+    reads_features = False
+    """Whether products that training never saw have rows of their own kind, by what the shop says of them."""
+
     @abstractmethod
     def forward(self, users: Tensor, items: Tensor) -> Tensor:
         """Return the score of each pair of rows: users[P] with items[P], or users[P, 1] with items[P, n]."""
@@ -50,6 +53,11 @@ class PairScorer(NetworkScorer):
     """A trained `PairNetwork` behind the scoring contract, in float64 rounded to float32."""
 
     network: PairNetwork
+
+    @property
+    def reads_features(self) -> bool:
+        """As the network does."""
+        return self.network.reads_features
 
     @torch.no_grad()
     def score_parts(self, customers: Customers) -> dict[str, Tensor]:

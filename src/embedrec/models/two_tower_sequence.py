@@ -121,6 +121,11 @@ class TwoTowerSequenceScorer(NetworkScorer):
 
     network: TwoTowerSequence
 
+    @property
+    def reads_features(self) -> bool:
+        """Category, price and rating, unless the model was asked to do without."""
+        return self.network.config.features
+
     @torch.no_grad()
     def observe(self, snapshot: Snapshot) -> Self:
         """Compute all product vectors."""

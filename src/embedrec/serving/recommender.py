@@ -6,9 +6,11 @@ It ranks with the same `ranking.top_k`, the same features and the same weights a
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
+from typing import Self
 
 import numpy as np
 import pandas as pd
@@ -34,6 +36,7 @@ from embedrec.features.history import NEVER, Ints
 from embedrec.models import load_scorer
 from embedrec.models.classic.popularity import PopularityRecentConfig
 from embedrec.ranking import top_k
+from embedrec.serving.arrivals import Arrivals, columns_of, grown, read_arrivals
 from embedrec.serving.profile import CustomerProfile, ModelInfo, describe, model_info
 from embedrec.serving.reasons import POPULAR, reasons, sentence
 from embedrec.serving.requests import check_amount, check_id, check_k, check_names, check_price
@@ -48,6 +51,7 @@ class Recommender:
     """Answers for one bundle as of one date; make it with `load`."""
 
     def __init__(self, bundle: Bundle, as_of: int | None = None) -> None:
+        self._bundle, self._as_of = bundle, as_of
         history, catalogue = build_history(*(bundle.frames[name] for name in ("customers", "products", "events")))
         encoder = FeatureEncoder(bundle.schema, history, catalogue)
         self._snapshot = encoder.at(history.end if as_of is None else as_of)
@@ -56,6 +60,8 @@ class Recommender:
         self._popular = PopularityRecentConfig().build(bundle.schema).observe(self._snapshot)
         self._candidates = torch.from_numpy(self._snapshot.products.candidates)
         self.info: ModelInfo = model_info(manifest, self._snapshot)
+        self.arrivals: tuple[Arrivals, ...] = ()
+        """What each `add_products` took in, the latest last."""
 
     @classmethod
     def load(cls, path: str | Path, as_of: str | None = None) -> Recommender:
@@ -66,6 +72,35 @@ class Recommender:
             ConfigError: `as_of` is not a date.
         """
         return cls(read_bundle(Path(path)), None if as_of is None else parse_date("as_of", as_of))
+
+    def add_products(self, frame: pd.DataFrame | str | Path) -> Self:
+        """Take in new products, to be recommended from now on through their features; nothing is trained.
+
+        The table is checked, repaired and encoded as product_details were for the training. Rows of products that the
+        shop already has are set aside and change nothing. The bundle on disk stays as it is. On an error nothing has
+        changed; do not ask from another thread meanwhile.
+
+        Args:
+            frame: product_id, and title, category, price, rating, rating_count where known, under the names that a
+                shop's product_details may have; in memory, or the path of a CSV or parquet file.
+
+        Returns:
+            The Recommender itself; the last of its `arrivals` tells where every row went.
+
+        Raises:
+            DataError: the table cannot be read, has no row or no product_id, or over 5 % of it cannot be understood.
+            RequestError: it is neither a table nor a path.
+        """
+        bundle, known = self._bundle, self._snapshot.history.product_ids
+        arrivals = read_arrivals(frame, known, columns_of(bundle.manifest.config), bundle.schema, self._scorer)
+        taken = (*self.arrivals, arrivals)
+        if len(arrivals.products):
+            products = grown(bundle.frames["products"], arrivals.products)
+            frames = {**bundle.frames, "products": products}
+            larger = type(self)(dataclasses.replace(bundle, frames=frames), self._as_of)
+            self.__dict__ = vars(larger)  # in one step, and what was cached of the smaller shop is gone
+        self.arrivals = taken
+        return self
 
     def recommend(
         self,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 import numpy as np
 import pandas as pd
 
@@ -22,12 +24,16 @@ from embedrec.tables.values import (
 LISTED = 5  # values that differed, shown as examples
 
 
-def read_products(raw: RawTable, config: ColumnsConfig) -> tuple[pd.DataFrame, Ledger]:
-    """Read product details: product_id, title, category, price, rating, sorted by product_id."""
+def read_products(raw: RawTable, config: ColumnsConfig, known: Collection[str] = ()) -> tuple[pd.DataFrame, Ledger]:
+    """Read product details: product_id, title, category, price, rating, sorted by product_id.
+
+    Rows of `known` products, which have their details from elsewhere, are set aside.
+    """
     ledger, columns = _open(DETAILS, raw, (PRODUCT, *PRODUCT_ATTRIBUTES), PRODUCT, config)
     products = id_column(ledger, columns[PRODUCT])
     ledger.quarantine(products.isna().to_numpy(), columns[PRODUCT], "is missing")
     ledger.set_aside(products.isin(config.not_products).to_numpy(), "that stand for no product")
+    ledger.set_aside(products.isin(known).to_numpy(), "of products that the shop already has, which stay as they are,")
     table = pd.concat([products.rename(PRODUCT), product_attributes(ledger, columns)], axis=1)
     return _one_row_each(table, PRODUCT, ledger), ledger
 
