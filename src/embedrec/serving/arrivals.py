@@ -12,6 +12,7 @@ import pandas as pd
 from embedrec.columns import CATEGORY, PRICE, PRODUCT, RATING
 from embedrec.errors import DataError, RequestError, nearest, quoted
 from embedrec.features import FeatureSchema
+from embedrec.features.hierarchy import nearest_rows
 from embedrec.models import Scorer
 from embedrec.tables import TableAccount
 from embedrec.tables.config import ColumnsConfig
@@ -82,7 +83,7 @@ def _warnings(products: pd.DataFrame, schema: FeatureSchema, model: Scorer) -> t
         return ("this model scores products by who bought them: it cannot tell those apart that nobody bought yet",)
     said = []
     category = products[CATEGORY].dropna()
-    if count := int((strange := ~category.isin(schema.categories)).sum()):
+    if count := int((strange := nearest_rows(category, schema.categories) == 0).sum()):
         first = str(category[strange].iloc[0])
         said.append(
             f"{count:,} of {len(products):,} new products have a {CATEGORY} that the training did not know, such as "
