@@ -24,7 +24,7 @@ from embedrec.columns import (
     TIME_SPENT,
     VIEW,
 )
-from embedrec.errors import DataError, quoted
+from embedrec.errors import DataError, printable, quoted
 from embedrec.tables.config import IGNORE, ColumnsConfig, DataConfig
 from embedrec.tables.details import read_customers, read_products
 from embedrec.tables.fingerprint import fingerprint
@@ -84,7 +84,7 @@ def read_tables(config: DataConfig) -> Tables:
         accounts=accounts,
         fingerprint=fingerprint([customers, products, events]),
         time=_time(events, config.columns),
-        warnings=tuple(warnings),
+        warnings=tuple(map(printable, warnings)),
         quarantine=pd.concat([ledger.quarantined_rows() for ledger in ledgers], ignore_index=True),
     )
 
