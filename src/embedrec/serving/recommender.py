@@ -176,7 +176,7 @@ class Recommender:
 
     @cached_property
     def categories(self) -> Sequence[str]:
-        """Categories of the catalogue, sorted; "(none)" comes last, where some products have a category and others none."""
+        """Categories of the catalogue, sorted; "(none)" comes last where only some products have one."""
         names = {str(name) for name in self._category if name is not None}
         return sorted(names, key=lambda name: (name == NO_CATEGORY, name))
 

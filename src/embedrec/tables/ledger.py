@@ -91,7 +91,7 @@ class Ledger:
         )
 
     def quarantined_rows(self) -> pd.DataFrame:
-        """Return the quarantined rows: table, file, line, column, reason and the raw text, cut where it is very long."""
+        """Return the quarantined rows: table, file, line, column, reason and the raw text, cut where long."""
         found = [(rejected.line, "", rejected.reason, rejected.text) for rejected in self.raw.rejected]
         for header, reasons in self._quarantined:
             for row, reason in zip(reasons.index.to_numpy(), reasons, strict=True):
