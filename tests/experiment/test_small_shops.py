@@ -169,9 +169,8 @@ def test_a_comparison_of_what_cannot_be_measured(tmp_path: Path) -> None:
 
 def test_most_purchases_of_the_first_moment(tmp_path: Path) -> None:
     """The usual nine tenths lie on the first day: the test begins with the next."""
-    bought = lines(
-        *((f"c{number}", f"p{number % 3}", 0 if number < 95 else 5) for number in range(100)), ("c1", "p2", 7)
-    )
+    usual = [(f"c{number}", f"p{number % 3}", 0 if number < 95 else 5) for number in range(100)]
+    bought = lines(*usual, ("c1", "p2", 7))
     run = trained_on(tables_of(NOBODY, NOTHING, bought), tmp_path)
     assert_fallback(run)
     assert run.metrics["data"]["train"]["purchases"] == 95

@@ -51,8 +51,8 @@ WITHOUT_VALID = "the given split has no validation part: a random 10 % of each c
 def arrange(tables: Tables, config: SplitConfig) -> tuple[Tables, Split]:
     """Return the tables with the times that the protocol goes by, and its windows.
 
-    With `global_time` these are the tables' own.
-    Where nothing can be held out all is for training. The columns `split` and `order` have done their work and are left out.
+    With `global_time` these are the tables' own. Where nothing can be held out all is for training. The columns `split`
+    and `order` have done their work and are left out.
 
     Raises:
         ConfigError: dates are set for a protocol without dates, or they do not lie within the data.
