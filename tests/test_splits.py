@@ -8,7 +8,7 @@ import pytest
 from hypothesis import assume, given, reject
 from hypothesis import strategies as st
 
-from embedrec.errors import ConfigError, DataError
+from embedrec.errors import ConfigError
 from embedrec.features import DAY
 from embedrec.splits import Split, SplitConfig, day, parse_date, rolling, split_by_time
 from shops import START, at_day
@@ -66,9 +66,20 @@ def test_borders_out_of_order_name_the_data_and_what_came(config: SplitConfig) -
 
 
 @pytest.mark.parametrize("count", [1, 5])
-def test_one_date_for_all_leaves_no_future(count: int) -> None:
-    with pytest.raises(DataError, match="same purchase_date"):
-        split_by_time(np.full(count, START), SplitConfig())
+def test_one_date_for_all_leaves_everything_for_training(count: int) -> None:
+    split = split_by_time(np.full(count, START), SplitConfig())
+    assert (split.start, split.valid_from, split.test_from, split.end) == (START, START + 1, START + 1, START + 1)
+    assert not split.tested
+    assert "same purchase_date" in split.warning
+    with pytest.raises(ConfigError, match="must be in order"):
+        split_by_time(np.full(count, START), SplitConfig(test_from="2024-01-01"))
+    with pytest.raises(ConfigError, match="same purchase_date"):
+        rolling(np.full(count, START), SplitConfig(), 2)
+
+
+def test_the_test_begins_with_the_second_date_where_most_carry_the_first() -> None:
+    times = np.array([START] * 30 + [START + DAY, START + 2 * DAY])
+    assert split_by_time(times, SplitConfig()) == Split(START, START, START + DAY, START + 2 * DAY + 1)
 
 
 def test_two_seconds_are_enough() -> None:
@@ -103,16 +114,12 @@ def test_windows_are_in_order_and_the_data_says_nothing_beyond_its_times(
 ) -> None:
     assume(quantiles[0] < quantiles[1] and len(set(times)) > 1)
     config = SplitConfig(valid_quantile=quantiles[0], test_quantile=quantiles[1])
-    try:
-        split = split_by_time(times, config)
-    except ConfigError:
-        # only where so many purchases carry the first date that nothing would be left to train on
-        assert np.quantile(times, quantiles[1]) < times.min() + 1
-        return
+    split = split_by_time(times, config)
     assert split.start <= split.valid_from <= split.test_from < split.end
     assert split.start < split.test_from
     assert (split.start, split.end) == (times.min(), times.max() + 1)
-    assert np.mean(times < split.test_from) <= quantiles[1] + 1 / len(times)
+    # more only where so many purchases carry the first date
+    assert np.mean(times < split.test_from) <= max(quantiles[1] + 1 / len(times), np.mean(times == times.min()))
     assert split == split_by_time(times[::-1], config)
 
 
@@ -124,7 +131,7 @@ def test_rolling_windows_stand_side_by_side(times: np.ndarray, count: int) -> No
     try:
         windows = rolling(times, SplitConfig(), count)
         latest = split_by_time(times, SplitConfig())
-    except (ConfigError, DataError):
+    except ConfigError:
         reject()
     length, held = latest.end - latest.test_from, latest.test_from - latest.valid_from
     assert windows[0] == latest

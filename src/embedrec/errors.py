@@ -21,7 +21,10 @@ from collections.abc import Iterable
 
 
 class EmbedrecError(Exception):
-    """Base of every error that the user can mend."""
+    """Base of every error that the user can mend; its message is one printable line, whatever names stand in it."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(printable(_BREAKS.sub(" ", message)))
 
 
 class ConfigError(EmbedrecError):
@@ -77,6 +80,20 @@ def masked(text: str) -> str:
     'http://***@host:5000/?access_token=*** is down'
     """
     return _SECRET.sub(r"\1***", _CREDENTIALS.sub("***@", text))
+
+
+_BREAKS = re.compile(r"\s*[\r\n]\s*")
+
+
+def printable(sentence: str) -> str:
+    """Escape what a terminal would obey or not show, line breaks too.
+
+    >>> printable("no column \x1b[2J")
+    'no column \\x1b[2J'
+    """
+    if sentence.isprintable():
+        return sentence
+    return "".join(sign if sign.isprintable() else ascii(sign)[1:-1] for sign in sentence)
 
 
 def quoted(text: object, limit: int = 60) -> str:

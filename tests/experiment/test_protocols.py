@@ -411,18 +411,21 @@ def test_rows_without_a_part_are_refused() -> None:
 
 
 @pytest.mark.parametrize(
-    ("rows", "protocol", "parts", "goal"),
-    [
-        (TWO_CUSTOMERS, "leave_last_out", None, "test"),
-        (TWO_CUSTOMERS, "random", None, "test"),
-        (TWO_CUSTOMERS, "given", ["train", "train"], "test"),
-        (TWO_PRODUCTS, "leave_last_out", None, "train"),
-        (TWO_PRODUCTS, "given", ["test", "test"], "train"),
-    ],
+    ("rows", "protocol"),
+    [(TWO_CUSTOMERS, "leave_last_out"), (TWO_CUSTOMERS, "random"), (TWO_PRODUCTS, "leave_last_out")],
 )
-def test_too_little_to_hold_out(rows: list[Line], protocol: str, parts: list[str] | None, goal: str) -> None:
-    with pytest.raises(DataError, match=f"split.protocol={protocol} leaves no purchase to {goal} on"):
-        arrange(tables(rows, parts=parts), SplitConfig(protocol=protocol))
+def test_where_nothing_can_be_held_out_all_is_for_training(rows: list[Line], protocol: str) -> None:
+    arranged, split = arrange(tables(rows), SplitConfig(protocol=protocol))
+    assert not split.tested
+    assert split.valid_from == split.test_from == split.end
+    assert (arranged.purchases[TIME].to_numpy("datetime64[s]").astype(int) < split.test_from).all()
+    assert "nothing to test on" in arranged.warnings[-1]
+
+
+@pytest.mark.parametrize(("parts", "goal"), [(["train", "train"], "test"), (["test", "test"], "train")])
+def test_a_given_split_needs_both_parts(parts: list[str], goal: str) -> None:
+    with pytest.raises(DataError, match=f"split.protocol=given leaves no purchase to {goal} on"):
+        arrange(tables(TWO_PRODUCTS, parts=parts), SplitConfig(protocol="given"))
 
 
 @pytest.mark.parametrize("border", ["valid_from", "test_from"])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 from itertools import product
 from pathlib import Path
 
@@ -11,13 +13,15 @@ import pytest
 
 from embedrec import Recommender
 from embedrec.columns import CATEGORY, CUSTOMER, PAGE_VIEWS, PRICE, PRODUCT, SCORE, TIME, TITLE
-from embedrec.errors import DataError
+from embedrec.comparison_command import compare_models
 from embedrec.tables.model import CUSTOMER_COLUMNS, PRODUCT_COLUMNS, Tables
-from runs import UNTRACKED, Trained, train_here
+from runs import CONF, UNTRACKED, Trained, read_json, train_here, unchanged_process
 from shops import frame, lines, small_shop, tables_of, write_shop
 
 BRIEF = ("model.dim=4", "trainer.max_epochs=2", "trainer.cuts=4", "trainer.warmup_steps=1", UNTRACKED)
 NOBODY = frame(CUSTOMER_COLUMNS, {CUSTOMER: []})
+UNMEASURED = {"value": None, "low": None, "high": None, "n": 0}
+UNDATED = ("data.columns.purchase_date=-", "data.columns.quantity=-")
 NOTHING = frame(PRODUCT_COLUMNS, {PRODUCT: []})
 
 
@@ -92,12 +96,12 @@ def test_nobody_comes_back(tmp_path: Path) -> None:
     run = trained_on(tables_of(NOBODY, NOTHING, bought), tmp_path)
     assert_fallback(run)
     entry = run.metrics["models"]["popularity"]["test"]["all"]["ndcg@10"]
-    assert entry == {"value": None, "low": None, "high": None, "n": 0}
+    assert entry == UNMEASURED
     assert run.manifest["data"]["repeat_share"] is None
 
 
 def test_everybody_bought_everything(tmp_path: Path) -> None:
-    """Nothing is left that would be new to anybody."""
+    """Nothing tells one customer from another, and nothing is left that would be new to anybody."""
     people, things = [f"c{one:02d}" for one in range(40)], [f"p{one:02d}" for one in range(15)]
     rounds = [
         (customer, thing, month * 30 + place % 29)
@@ -105,12 +109,72 @@ def test_everybody_bought_everything(tmp_path: Path) -> None:
         for place, (customer, thing) in enumerate(product(people, things))
     ]
     run = trained_on(tables_of(NOBODY, NOTHING, lines(*rounds)), tmp_path)
-    shop = assert_serves(run)
-    assert run.manifest["fallback_from"] is None
+    shop = assert_fallback(run)
+    assert "every customer bought every product before the test" in run.metrics["verdict"]
     assert shop.recommend("c00", exclude_bought=True).empty
     test = run.metrics["models"]["two_tower"]["test"]
-    assert test["new"]["ndcg@10"] == {"value": None, "low": None, "high": None, "n": 0}
+    assert test["new"]["ndcg@10"] == UNMEASURED
     assert test["all"]["ndcg@10"]["n"] > 0
+
+
+def assert_unmeasured(run: Trained, why: str) -> Recommender:
+    """No window could be held out: no figure is made up, and the popular products of all purchases are served."""
+    shop = assert_fallback(run)
+    assert why in run.metrics["verdict"]
+    assert why in " ".join(run.manifest["data"]["warnings"])
+    assert why in read_json(run.folder / "data_report.json")["too_little"]
+    assert run.metrics["data"]["test"] == run.metrics["data"]["valid"] == {"from": None, "to": None, "customers": 0}
+    assert "two_tower" not in run.metrics["models"]
+    for model in run.metrics["models"].values():
+        for part in ("valid", "test"):
+            assert all(figure == UNMEASURED for view in model[part].values() for figure in view.values())
+    assert "nan" not in (run.folder / "report.html").read_text(encoding="utf-8").lower().replace("finance", "")
+    return shop
+
+
+@pytest.mark.parametrize(
+    "bought",
+    [(("a", "x", 1),), (("a", "x", 1), ("a", "y", 1)), (("a", "x", 1), ("b", "y", 1), ("c", "y", 1))],
+    ids=["one row", "one customer", "three"],
+)
+def test_purchases_of_one_moment(tmp_path: Path, bought: tuple[tuple[str, str, float], ...]) -> None:
+    run = trained_on(tables_of(NOBODY, NOTHING, lines(*bought)), tmp_path)
+    shop = assert_unmeasured(run, "all purchases carry the same purchase_date")
+    assert shop.recommend("stranger")[PRODUCT].tolist()[0] == ("y" if len(bought) == 3 else "x")
+    assert run.metrics["data"]["train"]["purchases"] == len(bought)
+
+
+@pytest.mark.parametrize("settings", [UNDATED, ("split.protocol=random",), ("split.protocol=leave_last_out",)])
+def test_one_purchase_each(tmp_path: Path, settings: tuple[str, ...]) -> None:
+    bought = lines(*((f"c{number}", f"p{number % 3}", number) for number in range(10)))
+    run = trained_on(tables_of(NOBODY, NOTHING, bought), tmp_path, *settings)
+    shop = assert_unmeasured(run, "no customer has a purchase that could be held out")
+    assert shop.recommend("stranger")[PRODUCT].tolist() == ["p0", "p1", "p2"]
+    assert shop.recommend("c4")[PRODUCT].tolist() == ["p0", "p1", "p2"]
+    assert shop.info.data_until is None
+
+
+def test_a_comparison_of_what_cannot_be_measured(tmp_path: Path) -> None:
+    where = write_shop(tmp_path / "shop", tables_of(NOBODY, NOTHING, lines(("a", "x", 1), ("b", "y", 1))))
+    out = io.StringIO()
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(io.StringIO()), unchanged_process():
+        models = ["models=[two_tower,popularity]", "export=two_tower", UNTRACKED]
+        compare_models([f"data.path={where}", f"outputs={tmp_path / 'out'}", *models], CONF)
+    done = Path(out.getvalue().splitlines()[-1])
+    metrics = read_json(done / "metrics.json")
+    assert metrics["models"]["popularity"]["test"]["all"]["ndcg@10"] == UNMEASURED
+    assert "two_tower" in metrics["left_out"]
+    assert read_json(done / "bundle" / "manifest.json")["fallback_from"] == "two_tower"
+
+
+def test_most_purchases_of_the_first_moment(tmp_path: Path) -> None:
+    """The usual nine tenths lie on the first day: the test begins with the next."""
+    usual = [(f"c{number}", f"p{number % 3}", 0 if number < 95 else 5) for number in range(100)]
+    bought = lines(*usual, ("c1", "p2", 7))
+    run = trained_on(tables_of(NOBODY, NOTHING, bought), tmp_path)
+    assert_fallback(run)
+    assert run.metrics["data"]["train"]["purchases"] == 95
+    assert run.metrics["data"]["test"]["customers"] == 1
 
 
 @pytest.mark.parametrize("missing", ["product_details", "customer_interactions", "both"])
@@ -151,12 +215,6 @@ def test_too_little_is_said_of_a_learned_model_only(tmp_path: Path) -> None:
     assert run.manifest["fallback_from"] is None
     assert run.metrics["verdict"].startswith("Too few customers to tell")
     assert_serves(run)
-
-
-def test_purchases_of_one_moment_are_refused(tmp_path: Path) -> None:
-    bought = lines(("a", "x", 1), ("b", "y", 1), ("c", "z", 1))
-    with pytest.raises(DataError, match="all purchases carry the same purchase_date"):
-        trained_on(tables_of(NOBODY, NOTHING, bought), tmp_path)
 
 
 def test_prices_and_totals_that_nobody_has(tmp_path: Path) -> None:

@@ -71,8 +71,7 @@ def test_products_are_described_as_in_the_catalogue(shop: Recommender, source: S
         np.testing.assert_array_equal(shown.loc[known, column][filled], given[filled])
     for product in known:
         category = details.loc[product, CATEGORY]
-        given = shown.loc[product, CATEGORY]
-        assert (pd.isna(given) and pd.isna(category)) or given == category
+        assert shown.loc[product, CATEGORY] == ("(none)" if pd.isna(category) else category)
 
 
 def test_the_default_is_ten(shop: Recommender, regular: str) -> None:
@@ -179,6 +178,16 @@ def test_categories_filter(shop: Recommender, regular: str) -> None:
     assert shown[PRODUCT].tolist() == expected[PRODUCT].tolist()
     assert 0 < len(shown) < len(everything)
     assert shown[RANK].tolist() == list(range(1, len(shown) + 1))
+
+
+def test_products_without_a_category_can_be_chosen(shop: Recommender, source: Shop, regular: str) -> None:
+    assert "(none)" in shop.categories
+    shown = shop.recommend(regular, k=1000, categories=["(none)"])
+    details = source.tables.products.set_index(PRODUCT)[CATEGORY]
+    without = {product for product in shop.product_ids if pd.isna(details.get(product))}
+    assert 0 < len(without) < len(shop.product_ids)
+    assert set(shown[PRODUCT]) == without
+    assert set(shown[CATEGORY]) == {"(none)"}
 
 
 @pytest.mark.parametrize("nothing", [None, [], ()])
@@ -343,7 +352,7 @@ def test_lists_of_what_there_is(shop: Recommender, source: Shop) -> None:
     tables = source.tables
     assert list(shop.customer_ids) == sorted(set(tables.purchases["customer_id"]))
     assert list(shop.product_ids) == sorted(set(tables.purchases[PRODUCT]) | set(tables.products[PRODUCT]))
-    assert list(shop.categories) == sorted(set(tables.products[CATEGORY].dropna()))
+    assert list(shop.categories) == [*sorted(set(tables.products[CATEGORY].dropna())), "(none)"]
     assert shop.price_range == (tables.products[PRICE].min(), tables.products[PRICE].max())
 
 

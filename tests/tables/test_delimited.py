@@ -161,3 +161,11 @@ def test_too_many_lines_of_the_wrong_width_stop(shop: Shop) -> None:
 def test_lines_of_separators_alone_are_set_aside(shop: Shop) -> None:
     account = account_of(shop.read(HEADER + "C1,P1,2024-01-05\n,,\n\n,,\n"))
     assert (account.read, account.used, account.set_aside) == (3, 1, 2)
+
+
+def test_decimal_commas_and_cells_of_two_lines_do_not_pass_for_the_separator(shop: Shop) -> None:
+    """Under a comma the quoted cells fall into two rows each, and every row is two wide."""
+    details = [f'{i},5\t"two\nlines"\t199,56\tP{i}\n' for i in range(5)]
+    bought = "customer_id,product_id,purchase_date\n" + "".join(f"C,P{i},2024-01-0{i + 1}\n" for i in range(5))
+    tables = shop.read(bought, "Ratings\tProduct Category\tUnit Price\tProduct Code\n" + "".join(details))
+    assert tables.products[["category", "price"]].values.tolist() == [["two\nlines", 199.56]] * 5

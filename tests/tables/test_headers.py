@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import pytest
-from shop_folder import Shop
+from shop_folder import Shop, account_of
 
 from embedrec.tables.config import ColumnsConfig
 from embedrec.tables.headers import COLUMNS, key
@@ -95,3 +95,28 @@ def test_the_settings_name_every_column_once() -> None:
 def test_key_keeps_letters_of_all_scripts() -> None:
     assert key("Customer ID") == key("customerId") == key("customer_id")
     assert key("顧客") != key("商品")
+
+
+HOSTILE = "\x1b[2J\x07 pr\u202eice"
+SHOWN = r"\x1b[2J\x07 pr\u202eice"
+
+
+def test_a_header_that_drives_a_terminal_is_escaped_wherever_it_is_named(shop: Shop) -> None:
+    start = f"customer_id,product_id,purchase_date,{HOSTILE},\x1bother\n"
+    settings = {"price": HOSTILE}
+    lines = [f"C{i},P{i},2024-01-05,{i},\n" for i in range(30)]
+    message = shop.refused(start + "".join(lines) + "C1,P1,2024-01-05,-3,\n" * 9, columns=settings)
+    assert message.isprintable()
+    assert SHOWN in message
+    tables = shop.read(start + "".join(lines) + "C1,P1,2024-01-05,-3,\nC1,P2,2024-01-05,inf,\n", columns=settings)
+    notes = [note for note in account_of(tables).notes if SHOWN in note or r"\x1bother" in note]
+    assert len(notes) == 4  # a missing value, a price of 0, a column not used, a row quarantined
+    assert all(note.isprintable() for note in account_of(tables).notes)
+    assert tables.quarantine["column"].tolist() == [HOSTILE], "the table itself keeps what stands in the file"
+
+
+def test_a_header_of_many_kilobytes_does_not_drown_the_sentence(shop: Shop) -> None:
+    header = "price" * 9_000
+    lines = "C1,P1,2024-01-05,-3\n" * 30
+    message = shop.refused(f"customer_id,product_id,purchase_date,{header}\n{lines}", columns={"price": header})
+    assert len(message) < 400

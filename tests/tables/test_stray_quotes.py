@@ -106,3 +106,19 @@ def test_no_line_is_lost_wherever_quotes_stray(count: int, marks: list[tuple[int
     assert all(lines[row.line - 2] == row.text for row in raw.rejected)
     kept = [raw.line_of(int(record)) for record in raw.records]
     assert sorted(kept + [row.line for row in raw.rejected]) == list(range(2, count + 2))
+
+
+def test_no_more_than_ten_thousand_characters_of_a_row_are_kept(shop: Shop) -> None:
+    tables = shop.read("customer_id,product_id,purchase_date\n" + rows(30) + "C1,P1,2024-01-05,x" + "x" * 70_000 + "\n")
+    (text,) = tables.quarantine["text"]
+    assert (len(text), text[:5], text[-2:]) == (10_001, "C1,P1", "x…")
+
+
+@pytest.mark.parametrize("ends", ["\n", "\r\n", "\r"])
+def test_a_line_break_in_the_first_column_is_kept(shop: Shop, ends: str) -> None:
+    """What follows it is as wide as a row, and all but its first cell look like one."""
+    details = [f'"Kind\n{i}",{i}.50,{i},P{i}' for i in range(9)] + [f"Plain,{i}.50,{i},Q{i}" for i in range(30)]
+    bought = "customer_id,product_id,purchase_date\n" + rows(9)
+    tables = shop.read(bought, ends.join(["category,price,rating_count,product_id", *details, ""]))
+    assert account_of(tables, "product_details").used == 39
+    assert tables.products["category"].tolist()[:2] == ["Kind\n0", "Kind\n1"]

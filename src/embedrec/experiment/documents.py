@@ -147,6 +147,8 @@ def _oracle(shop: Shop) -> dict[str, Any] | None:
 
 
 def _window(split: Split, start: int, end: int, customers: int) -> dict[str, Any]:
+    if not split.tested:
+        return {"from": None, "to": None, "customers": 0}
     return {"from": _day(split, start), "to": _day(split, end), "customers": customers}
 
 

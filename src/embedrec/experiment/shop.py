@@ -33,6 +33,8 @@ class Shop:
     @property
     def too_little(self) -> str:
         """Why a learned model cannot be trusted on this shop; empty where it can."""
+        if not self.split.tested:
+            return self.split.warning
         before = self.history.times < self.split.test_from
         past = self.history.users[before]
         visits = np.unique(np.stack([past, self.history.times[before] // DAY]), axis=1)[0]
@@ -42,6 +44,9 @@ class Shop:
         if returning < MIN_RETURNING:
             repeatedly = "on two days" if self.split.dated else "twice"
             return f"{returning} customers who bought {repeatedly} before the test, about {MIN_RETURNING} are needed"
+        buyers, sold = np.unique(past), np.unique(self.history.items[before])
+        if len(np.unique(past * self.history.n_items + self.history.items[before])) == len(buyers) * len(sold):
+            return "every customer bought every product before the test, so nothing tells one customer from another"
         return ""
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Self
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 import torch
 from torch import Tensor
@@ -44,6 +45,8 @@ from embedrec.splits import parse_date
 
 COLD_START = "cold_start"
 IN_BASKET = "Already in the basket"
+NO_CATEGORY = "(none)"
+"""The category of products without one, so that people can see and choose them; the model knows them as missing."""
 Price = Sequence[float]
 
 
@@ -208,8 +211,9 @@ class Recommender:
 
     @cached_property
     def categories(self) -> Sequence[str]:
-        """Categories of the catalogue, sorted."""
-        return sorted({str(name) for name in self._snapshot.encoder.catalogue.category if name is not None})
+        """Categories of the catalogue, sorted; "(none)" comes last where only some products have one."""
+        names = {str(name) for name in self._category if name is not None}
+        return sorted(names, key=lambda name: (name == NO_CATEGORY, name))
 
     @cached_property
     def price_range(self) -> tuple[float, float] | None:
@@ -264,10 +268,17 @@ class Recommender:
         return {
             PRODUCT: self._snapshot.history.product_ids[items].to_numpy(object),
             TITLE: catalogue.title[items],
-            CATEGORY: catalogue.category[items],
+            CATEGORY: self._category[items],
             PRICE: self._snapshot.encoder.price[items],
             RATING: catalogue.rating[items],
         }
+
+    @cached_property
+    def _category(self) -> npt.NDArray[np.object_]:
+        """[N] what people call the category of each product; None where the shop has no categories."""
+        names = self._snapshot.encoder.catalogue.category
+        missing = np.array([name is None for name in names])
+        return names if missing.all() else np.where(missing, NO_CATEGORY, names)
 
     @cached_property
     def _names(self) -> Sequence[str]:
@@ -280,7 +291,7 @@ class Recommender:
         if unknown := sorted(wanted - set(self.categories)):
             raise RequestError("categories", f"no such category{nearest(unknown[0], self.categories)}")
         if wanted:
-            allowed &= np.array([name in wanted for name in self._snapshot.encoder.catalogue.category])
+            allowed &= np.array([name in wanted for name in self._category])
         if (limits := check_price(price)) is not None:
             prices = self._snapshot.encoder.price
             allowed &= (prices >= limits[0]) & (prices <= limits[1])

@@ -23,7 +23,7 @@ from embedrec.columns import EVENT, KNOWN_FROM, ORDER, PART, PARTS, PRODUCT, PUR
 from embedrec.errors import DataError
 from embedrec.splits.config import Protocol, SplitConfig
 from embedrec.splits.rows import Bools, Floats, Ints, Rows, numbered, seconds, shuffled, steps
-from embedrec.splits.windows import Split, split_by_time
+from embedrec.splits.windows import Split, split_by_time, untested
 from embedrec.tables import Tables
 from embedrec.tables.ordering import in_order
 
@@ -40,6 +40,7 @@ LEAVE_LAST_OUT = (
     "purchases, so the figures are higher than in daily use"
 )
 RANDOM = "a random part of each customer's products is held out: the figures say little about the future"
+TOO_FEW_EACH = "no customer has a purchase that could be held out, so there is nothing to test on"
 LOOKS_FIRST = (
     "views and carts have no order: those of the training part count as known from the start, also where they were of "
     "a product that is held out"
@@ -50,30 +51,37 @@ WITHOUT_VALID = "the given split has no validation part: a random 10 % of each c
 def arrange(tables: Tables, config: SplitConfig) -> tuple[Tables, Split]:
     """Return the tables with the times that the protocol goes by, and its windows.
 
-    With `global_time` these are the tables' own. The columns `split` and `order` have done their work and are left out.
+    With `global_time` these are the tables' own. Where nothing can be held out all is for training. The columns `split`
+    and `order` have done their work and are left out.
 
     Raises:
         ConfigError: dates are set for a protocol without dates, or they do not lie within the data.
-        DataError: the tables lack what the protocol needs, or nothing is left to train or test on.
+        DataError: the tables lack what the protocol needs, or a given split leaves nothing to train or test on.
     """
     protocol = choose_protocol(tables, config)
     lean = tables.events.drop(columns=[PART, ORDER], errors="ignore")
     bought = (lean[EVENT] == PURCHASE).to_numpy()
     if protocol == "global_time":
-        return replace(tables, events=lean), split_by_time(seconds(lean[TIME])[bought], config)
+        split = split_by_time(seconds(lean[TIME])[bought], config)
+        return replace(tables, events=lean, warnings=(*tables.warnings, *filter(None, [split.warning]))), split
 
     rows, rng = Rows.of(tables, config.seed), np.random.default_rng(config.seed)
     parts, warning = _parts(protocol, rows, tables.events, rng)
-    for part, goal in ((TRAIN, "train"), (TEST, "test")):
-        if not (bought & (parts == part)).any():
-            raise DataError(f"split.protocol={protocol} leaves no purchase to {goal} on: more purchases are needed")
+    lacking = [goal for part, goal in ((TRAIN, "train"), (TEST, "test")) if not (bought & (parts == part)).any()]
+    if lacking and protocol == "given":
+        raise DataError(f"split.protocol=given leaves no purchase to {lacking[0]} on: correct the column of parts")
+    if lacking:
+        parts, warning = np.full_like(parts, TRAIN), TOO_FEW_EACH
     in_sequence = rows.moments is not None and protocol != "random"
     looks_first = protocol == "given" and not in_sequence
     if in_sequence:
         test_from, times = _one_day_a_purchase(rows, parts)
     else:
         test_from, times = _at_random(rows, parts, rng, looks_first)
-    split = Split(int(times[bought].min()), VALID_FROM, test_from, int(times[bought].max()) + 1, protocol, warning)
+    start, end = int(times[bought].min()), int(times[bought].max()) + 1
+    split = Split(start, VALID_FROM, test_from, end, protocol, warning)
+    if lacking:
+        split = untested(start, end, protocol, warning)
     events = in_order(lean.assign(**{TIME: times.astype("datetime64[s]")}))
     products = tables.products
     if KNOWN_FROM in products:  # the attributes stood on the rows: they are known from the first one on

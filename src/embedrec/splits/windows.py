@@ -7,11 +7,13 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
-from embedrec.errors import ConfigError, DataError
+from embedrec.errors import ConfigError
 from embedrec.splits.config import Protocol, SplitConfig
 from embedrec.splits.dates import day, parse_date
 
 Times = npt.NDArray[np.int64]
+
+ONE_MOMENT = "all purchases carry the same purchase_date, so there is none later to test on"
 
 
 @dataclass(frozen=True)
@@ -24,7 +26,12 @@ class Split:
     end: int  # the first second after the last purchase
     protocol: Protocol = "global_time"
     warning: str = ""
-    """What keeps the figures from saying how well the future is predicted; empty where nothing does."""
+    """What keeps the figures from saying how well the future is predicted, or why there are none; or empty."""
+
+    @property
+    def tested(self) -> bool:
+        """Something is held out for the test; otherwise nothing can be measured and all is there to learn from."""
+        return self.test_from < self.end
 
     @property
     def dated(self) -> bool:
@@ -36,19 +43,19 @@ def split_by_time(times: Times, config: SplitConfig) -> Split:
     """Cut purchase times[E] (seconds) into train, validation and test windows.
 
     Quantiles are linear and rounded down to the second, as in the published tables this protocol is compared with.
+    Where so many purchases carry the first date that nothing would lie before the test, it begins with the next date.
+    Where all carry one date there is no test.
 
     Raises:
         ConfigError: a date cannot be read, or the borders are not in order.
-        DataError: all purchases carry the same time, so there is no future to predict.
     """
     start, end = int(times.min()), int(times.max()) + 1
-    if end - start <= 1:
-        raise DataError(
-            "purchase_history: all purchases carry the same purchase_date, so there is no later window to test on; "
-            "give the date of each purchase, or set split.protocol=random"
-        )
+    if end - start <= 1 and config.valid_from is None and config.test_from is None:
+        return untested(start, end, "global_time", ONE_MOMENT)
     valid_from = _border("valid_from", config.valid_from, times, config.valid_quantile)
     test_from = _border("test_from", config.test_from, times, config.test_quantile)
+    if config.test_from is None and test_from == start and config.valid_from is None:
+        test_from = int(times[times > start].min())
     if config.valid_from is None and config.test_from is not None:
         # keep validation as long as test would have it: the same quantile of what lies before the test
         valid_from = _quantile(times[times < test_from], config.valid_quantile / config.test_quantile, start)
@@ -60,6 +67,11 @@ def split_by_time(times: Times, config: SplitConfig) -> Split:
     return Split(start, valid_from, test_from, end)
 
 
+def untested(start: int, end: int, protocol: Protocol, why: str) -> Split:
+    """Return windows that leave everything for training; `why` is the warning."""
+    return Split(start, end, end, end, protocol, why)
+
+
 def rolling(times: Times, config: SplitConfig, count: int) -> list[Split]:
     """Return the `count` latest test windows side by side, the latest first: the default one and those before it.
 
@@ -68,13 +80,14 @@ def rolling(times: Times, config: SplitConfig, count: int) -> list[Split]:
 
     Raises:
         ConfigError: the protocol is not global_time, or too little lies before the windows.
-        DataError: as `split_by_time`.
     """
     if config.protocol not in (None, "global_time"):
         raise ConfigError(f"rolling windows need dates: split.protocol={config.protocol} has none")
     if count < 1:
         raise ConfigError(f"{count} rolling windows are asked for: give at least 1")
     latest = split_by_time(times, config)
+    if not latest.tested:
+        raise ConfigError(f"{count} rolling windows are asked for, but {latest.warning}")
     length = latest.end - latest.test_from
     windows = []
     for step in range(count):

@@ -69,5 +69,7 @@ class DataConfig(_Settings):
     """A folder with the tables, or one line-item file; a leading `$EMBEDREC_DATA` is that variable."""
     files: FilesConfig = FilesConfig()
     columns: ColumnsConfig = ColumnsConfig()
+    max_events_per_customer: int = Field(100_000, ge=1)
+    """Of each customer the last so many events of a table are used."""
     published: str = ""
     """Where the set can be obtained: named when the files are not there."""

@@ -98,25 +98,33 @@ def _rows(lines: Sequence[str], separator: str) -> list[tuple[list[str], int]]:
 
 
 def _sniff(sample: list[str]) -> str:
-    """Choose the separator under which most rows are at least as wide as the first of two or more columns."""
+    """Choose the separator that tells most known names apart, else the one under which most rows are wide.
 
-    def score(separator: str) -> tuple[int, int]:
-        widths = [len(row) for row, _ in _rows(sample, separator)]
-        width = next((width for width in widths[:MOST_TITLE_LINES] if width > 1), 0)
-        return (sum(other >= width for other in widths) if width else 0, width)
+    Wide is at least as wide as the first row of two or more columns.
+    """
+
+    def score(separator: str) -> tuple[int, int, int]:
+        rows = [row for row, _ in _rows(sample, separator)]
+        width = next((len(row) for row in rows[:MOST_TITLE_LINES] if len(row) > 1), 0)
+        known = max((_known(row) for row in rows[:MOST_TITLE_LINES]), default=0)
+        return (known if known > 1 else 0, sum(len(row) >= width for row in rows) if width else 0, width)
 
     return max(SEPARATORS, key=score)
 
 
 def _titles(rows: Sequence[Sequence[str]]) -> int:
     """Count the rows above the header: narrower ones above known names, or single cells above a row of names."""
-    known = [sum(key(cell) in _KNOWN for cell in row) for row in rows[:MOST_TITLE_LINES]]
+    known = [_known(row) for row in rows[:MOST_TITLE_LINES]]
     header = next((at for at, count in enumerate(known) if count > 1), 0)
     if header and not any(known[:header]) and all(_filled(row) < _filled(rows[header]) for row in rows[:header]):
         return header
     wide = next((at for at, row in enumerate(rows[:MOST_TITLE_LINES]) if _filled(row) > 1), 0)
     common = Counter(map(len, rows)).most_common(1)[0][0]
     return wide if len(rows[wide]) >= common and not any(map(is_literal, rows[wide])) and not known[0] else 0
+
+
+def _known(row: Sequence[str]) -> int:
+    return sum(key(cell) in _KNOWN for cell in row)
 
 
 def _filled(row: Sequence[str]) -> int:

@@ -7,11 +7,13 @@ from collections import Counter
 import numpy as np
 import pandas as pd
 
-from embedrec.errors import DataError, quoted
+from embedrec.errors import DataError, printable, quoted
 from embedrec.tables.model import QUARANTINE_COLUMNS, TableAccount
 from embedrec.tables.raw import RawTable
 
 MOST_QUARANTINED = 0.05  # of the rows read
+LONGEST_NAME = 60  # characters of a header in a sentence
+LONGEST_TEXT = 10_000  # characters of a quarantined row that are kept: a stray quotation mark may swallow megabytes
 _USED, _QUARANTINED, _DUPLICATE, _SET_ASIDE = range(4)
 
 
@@ -34,7 +36,7 @@ class Ledger:
 
     def where(self, header: str) -> str:
         """Name a column in messages."""
-        return f"{self.raw.file}, column {header}"
+        return f"{self.raw.file}, column {_name(header)}"
 
     def line(self, row: int) -> int:
         """Return the line of the file on which a row stands."""
@@ -74,27 +76,29 @@ class Ledger:
         if quarantined > MOST_QUARANTINED * read:
             self._stop(causes, read)
         quarantine_notes = [
-            f"{_rows(count)} quarantined: {' '.join(filter(None, cause))}" for cause, count in causes.items()
+            f"{_rows(count)} quarantined: {_name(header) + ' ' if header else ''}{reason}"
+            for (header, reason), count in causes.items()
         ]
         return TableAccount(
             table=self.table,
-            file=self.raw.file,
+            file=printable(self.raw.file),
             read=read,
             used=int(counts[_USED]),
             quarantined=quarantined,
             duplicates=int(counts[_DUPLICATE]),
             set_aside=int(counts[_SET_ASIDE]),
-            notes=(*self.notes, *quarantine_notes),
+            notes=tuple(map(printable, (*self.notes, *quarantine_notes))),
         )
 
     def quarantined_rows(self) -> pd.DataFrame:
-        """Return the quarantined rows: table, file, line, column, reason and the raw text."""
+        """Return the quarantined rows: table, file, line, column, reason and the raw text, cut where long."""
         found = [(rejected.line, "", rejected.reason, rejected.text) for rejected in self.raw.rejected]
         for header, reasons in self._quarantined:
             for row, reason in zip(reasons.index.to_numpy(), reasons, strict=True):
                 found.append((self.line(int(row)), header, reason, self._text(int(row), header)))
         return pd.DataFrame(
-            [(self.table, self.raw.file, *row) for row in sorted(found)], columns=list(QUARANTINE_COLUMNS)
+            [(self.table, self.raw.file, *row, _cut(text)) for *row, text in sorted(found)],
+            columns=list(QUARANTINE_COLUMNS),
         )
 
     def _causes(self) -> Counter[tuple[str, str]]:
@@ -118,7 +122,7 @@ class Ledger:
         if header:
             found = (reasons.index[reasons == reason] for of, reasons in self._quarantined if of == header)
             row = min(int(rows[0]) for rows in found if len(rows))
-            line, thing = self.line(row), f"{header} {quoted(self._text(row, header))} {reason}"
+            line, thing = self.line(row), f"{_name(header)} {quoted(self._text(row, header))} {reason}"
         else:
             first = min((one for one in self.raw.rejected if _general(one.reason) == reason), key=lambda one: one.line)
             line, thing = first.line, f"{quoted(first.text)} has {first.reason}"
@@ -135,6 +139,15 @@ class Ledger:
 def _general(reason: str) -> str:
     """Leave out what the reason of a whole line says in brackets of this one alone."""
     return reason.split(" (")[0]
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= LONGEST_TEXT else text[:LONGEST_TEXT] + "…"
+
+
+def _name(header: str) -> str:
+    """Show a header: as it is, unless a terminal would obey it or it would drown the sentence."""
+    return header if header.isprintable() and len(header) <= LONGEST_NAME else quoted(header, LONGEST_NAME)
 
 
 def _rows(count: int) -> str:

@@ -27,6 +27,7 @@ from embedrec.columns import (
     VIEW,
 )
 from embedrec.errors import quoted
+from embedrec.tables.busiest import cap_busiest
 from embedrec.tables.config import IGNORE, ColumnsConfig
 from embedrec.tables.distinct import by_distinct
 from embedrec.tables.headers import COLUMNS, find_columns, key, listing, order_number
@@ -71,8 +72,12 @@ class EventRows:
     warnings: tuple[str, ...] = ()
 
 
-def read_event_rows(table: str, raw: RawTable, config: ColumnsConfig, *, default_kind: str = PURCHASE) -> EventRows:
+def read_event_rows(
+    table: str, raw: RawTable, config: ColumnsConfig, *, most: int, default_kind: str = PURCHASE
+) -> EventRows:
     """Read dated rows; a row is `default_kind` unless an event column says otherwise.
+
+    Of each customer the last `most` rows are used.
 
     Raises DataError if a required column is missing.
     """
@@ -110,6 +115,7 @@ def read_event_rows(table: str, raw: RawTable, config: ColumnsConfig, *, default
     price = attributes[PRICE] if attributes is not None else price_column(ledger, columns.get(PRICE))
     if is_history:
         _drop_repeated_lines(ledger, bought)
+    warnings += cap_busiest(ledger, customers, order.get(ORDER, times), most)
     if by_row:
         quantity = quantity.where(kinds != VIEW, views)
     _note_unused(ledger, columns)

@@ -13,8 +13,8 @@ from embedrec.tables.shapes import RowShape
 def swallows(lines: Sequence[str], rows: RowShape, separator: str) -> bool:
     """Say whether a record of several lines is the work of a stray quotation mark.
 
-    It is if the mark is never closed, or closed amid a cell, or if a line below the first would be a row by
-    itself. Where nothing but the width of a row is known, all lines below the first must be as wide.
+    It is if the mark is never closed, or closed amid a cell, or if the first line is as wide as a row and one below it
+    would be a row by itself. Where nothing but the width of a row is known, all lines below must be as wide.
     """
     if len(lines) < 2:
         return False
@@ -23,6 +23,8 @@ def swallows(lines: Sequence[str], rows: RowShape, separator: str) -> bool:
             list(csv.reader((line + "\n" for line in lines), delimiter=separator, strict=True))
     except csv.Error:
         return True
+    if not rows.wide(lines[0]):  # a line break in the first column: what follows it is as wide as a row
+        return False
     fitting = (rows.fits(line) for line in lines[1:])
     return any(fitting) if rows.telling else all(fitting)
 

@@ -24,7 +24,7 @@ from embedrec.columns import (
     TIME_SPENT,
     VIEW,
 )
-from embedrec.errors import DataError, quoted
+from embedrec.errors import DataError, printable, quoted
 from embedrec.tables.config import IGNORE, ColumnsConfig, DataConfig
 from embedrec.tables.details import read_customers, read_products
 from embedrec.tables.fingerprint import fingerprint
@@ -60,9 +60,10 @@ def read_tables(config: DataConfig) -> Tables:
     if not len(raws[PURCHASES].cells) and not raws[PURCHASES].rejected:
         raise DataError(f"{_without(raws[PURCHASES])}: it needs a header line and at least one purchase")
     warnings = _without_rows(raws)
-    history = read_event_rows(PURCHASES, raws[PURCHASES], config.columns)
+    history = read_event_rows(PURCHASES, raws[PURCHASES], config.columns, most=config.max_events_per_customer)
     warnings += history.warnings
-    behaviour = _dated_behaviour(raws.get(INTERACTIONS), config.columns)
+    behaviour = _dated_behaviour(raws.get(INTERACTIONS), config)
+    warnings += behaviour.warnings if behaviour else ()
     customers, customers_ledger = _customers(history, raws.get(INTERACTIONS), behaviour, config.columns, warnings)
     products, products_ledger = _products(history, raws.get(DETAILS), config.columns, warnings)
     parts = [history] + ([behaviour] if behaviour else [])
@@ -84,7 +85,7 @@ def read_tables(config: DataConfig) -> Tables:
         accounts=accounts,
         fingerprint=fingerprint([customers, products, events]),
         time=_time(events, config.columns),
-        warnings=tuple(warnings),
+        warnings=tuple(map(printable, warnings)),
         quarantine=pd.concat([ledger.quarantined_rows() for ledger in ledgers], ignore_index=True),
     )
 
@@ -106,11 +107,12 @@ def _without(raw: RawTable) -> str:
     return f"{raw.file} has a header but no rows" if raw.headers else f"{raw.file} is empty"
 
 
-def _dated_behaviour(raw: RawTable | None, config: ColumnsConfig) -> EventRows | None:
+def _dated_behaviour(raw: RawTable | None, config: DataConfig) -> EventRows | None:
     """Read the interactions as events if its rows carry a date; None where they are totals."""
-    if raw is None or not find_columns(INTERACTIONS, raw.file, raw.headers, (TIME,), (), config):
+    if raw is None or not find_columns(INTERACTIONS, raw.file, raw.headers, (TIME,), (), config.columns):
         return None
-    return read_event_rows(INTERACTIONS, raw, config, default_kind=VIEW)
+    most = config.max_events_per_customer
+    return read_event_rows(INTERACTIONS, raw, config.columns, most=most, default_kind=VIEW)
 
 
 def _customers(

@@ -46,12 +46,16 @@ class RowShape:
         """Whether there is a column to go by; else only the width is known."""
         return bool(self._shapes)
 
+    def wide(self, line: str) -> bool:
+        """Say whether a line by itself has separators enough for a row."""
+        return line.count(self._separator) >= self._width - 1
+
     def fits(self, line: str) -> bool:
         """Say whether a line by itself would be a row: as wide, and most telling cells built as in the others.
 
         Most is more than half: the rows learned from need not show every form of a title.
         """
-        if line.count(self._separator) < self._width - 1:
+        if not self.wide(line):
             return False
         row = next(csv.reader([line], delimiter=self._separator), [])
         if len(row) != self._width:
