@@ -12,6 +12,7 @@ import pandas as pd
 import pytest
 
 from embedrec import Recommender
+from embedrec.bundle import read_bundle
 from embedrec.columns import CATEGORY, PRICE, PRODUCT, RANK, RATING, REASON, RECOMMENDATION, SCORE, TIME, TITLE
 from embedrec.errors import ConfigError, RequestError
 from embedrec.experiment.shop import Shop, open_shop
@@ -160,6 +161,18 @@ def test_amounts_are_refused(shop: Recommender, amount: Any) -> None:
     for field in ("page_views", "time_spent"):
         with pytest.raises(RequestError, match=f"^{field}: "):
             shop.recommend_new(["P001"], **{field: amount})
+
+
+def test_a_category_holds_those_that_lie_in_it(trained: Trained, regular: str) -> None:
+    bundle = read_bundle(trained.bundle)
+    products = bundle.frames["products"]
+    kinds = [["Drinks", "Drinks > Tea", "Drinks > Tea > Green", "Food"][place % 4] for place in range(len(products))]
+    bundle.frames["products"] = products.assign(category=pd.Series(kinds, dtype="str"))
+    shop = Recommender(bundle)
+    assert list(shop.categories) == ["Drinks", "Drinks > Tea", "Drinks > Tea > Green", "Food"]
+    tea = set(shop.recommend(regular, k=1000, categories=["Drinks > Tea"])[CATEGORY])
+    assert tea == {"Drinks > Tea", "Drinks > Tea > Green"}
+    assert "Food" not in set(shop.recommend(regular, k=1000, categories=["Drinks"])[CATEGORY])
 
 
 def test_a_date_that_is_none(trained: Trained) -> None:

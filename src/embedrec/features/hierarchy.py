@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 
@@ -21,19 +21,21 @@ def parent(name: str) -> str | None:
     return above if within else None
 
 
+def upwards(name: str) -> Iterator[str]:
+    """Yield a category, the one in which it lies, and so on to the top."""
+    above: str | None = name
+    while above is not None:
+        yield above
+        above = parent(above)
+
+
 def with_parents(names: Iterable[str]) -> tuple[str, ...]:
     """Return the names and all categories above them, sorted.
 
     >>> with_parents(["Drinks > Tea", "Food"])
     ('Drinks', 'Drinks > Tea', 'Food')
     """
-    every: set[str] = set()
-    for name in names:
-        above: str | None = name
-        while above is not None and above not in every:
-            every.add(above)
-            above = parent(above)
-    return tuple(sorted(every))
+    return tuple(sorted({above for name in set(names) for above in upwards(name)}))
 
 
 def parent_rows(names: Sequence[str]) -> Ints:
@@ -47,10 +49,7 @@ def nearest_rows(wanted: Iterable[object], names: Sequence[str]) -> Ints:
     rows = {name: row for row, name in enumerate(names, start=1)}
 
     def row(name: object) -> int:
-        while isinstance(name, str):
-            if name in rows:
-                return rows[name]
-            name = parent(name)
-        return 0
+        found = (rows[above] for above in upwards(name) if above in rows) if isinstance(name, str) else iter(())
+        return next(found, 0)
 
     return np.array([row(name) for name in wanted], dtype=np.int64)

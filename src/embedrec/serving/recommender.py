@@ -33,6 +33,7 @@ from embedrec.columns import (
 )
 from embedrec.errors import RequestError, nearest
 from embedrec.features import Customers, FeatureEncoder, build_history
+from embedrec.features.hierarchy import upwards, with_parents
 from embedrec.features.history import NEVER, Ints
 from embedrec.models import load_scorer
 from embedrec.models.classic.popularity import PopularityRecentConfig
@@ -211,8 +212,8 @@ class Recommender:
 
     @cached_property
     def categories(self) -> Sequence[str]:
-        """Categories of the catalogue, sorted; "(none)" comes last where only some products have one."""
-        names = {str(name) for name in self._category if name is not None}
+        """Categories of the catalogue and those they lie in, sorted; "(none)" is last, where only some have one."""
+        names = with_parents(str(name) for name in self._category if name is not None)
         return sorted(names, key=lambda name: (name == NO_CATEGORY, name))
 
     @cached_property
@@ -291,7 +292,7 @@ class Recommender:
         if unknown := sorted(wanted - set(self.categories)):
             raise RequestError("categories", f"no such category{nearest(unknown[0], self.categories)}")
         if wanted:
-            allowed &= np.array([name in wanted for name in self._category])
+            allowed &= np.array([name is not None and not wanted.isdisjoint(upwards(name)) for name in self._category])
         if (limits := check_price(price)) is not None:
             prices = self._snapshot.encoder.price
             allowed &= (prices >= limits[0]) & (prices <= limits[1])
