@@ -9,7 +9,7 @@ top: a purchase that lifts the stack of its customer and product from b to b + q
 of them. Returned pieces that the stack does not hold were never bought here; they take nothing of what comes later.
 
 This is cleaning, not knowledge as of a date: a purchase before the test that came back during the test is netted too.
-In the export of Online Retail that concerns 431 of 354,292 purchases (0.12 %): 145 are taken out, the others made smaller.
+In the export of Online Retail that concerns 431 of 354,292 purchases (0.12 %): 145 are taken out, the others reduced.
 """
 
 from __future__ import annotations
