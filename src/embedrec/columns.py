@@ -21,11 +21,12 @@ CUSTOMER_RATING = "customer_rating"  # what the buyer thought of it; RATING is a
 PART = "split"  # of a published split
 ORDER = "order"  # of a customer's events, where no dates are known
 
-# Kinds of event. Only purchases are targets; views and carts describe behaviour.
+# Kinds of event. Only purchases are targets; views and carts describe behaviour. Returns are netted in `tables`.
 PURCHASE = "purchase"
 VIEW = "view"
 CART = "cart"
 EVENT_KINDS = (PURCHASE, VIEW, CART)
+RETURN = "return"
 
 # Parts of a published split.
 TRAIN = "train"

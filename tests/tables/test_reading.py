@@ -139,7 +139,7 @@ def test_extreme_prices_and_quantities_are_kept_and_counted(shop: Shop) -> None:
 def test_no_purchase_left_says_why(shop: Shop) -> None:
     message = shop.refused("customer_id,product_id,purchase_date,quantity\nC1,P1,2024-01-05,-1\n")
     assert "no purchase is left" in message
-    assert "1 row with a negative quantity (returns) set aside" in message
+    assert "1 row of returned pieces, more than were bought before, set aside" in message
 
 
 def test_a_column_of_no_numbers_stops(shop: Shop) -> None:
@@ -156,11 +156,12 @@ def test_events_are_told_apart_by_name(shop: Shop) -> None:
     tables = shop.read(
         "customer_id,product_id,timestamp,event,time_spent\n"
         "C1,P1,2024-01-05,Purchase,5\nC1,P1,2024-01-04,view,30\nC1,P1,2024-01-04,cart,2\nC1,,2024-01-03,view,7\n"
-        "C1,P1,2024-01-07,return,\nC1,P1,2024-01-07,cancelled,\nC1,P1,2024-01-07,Refunded,\n"
+        "C1,P1,2024-01-03,return,\nC1,P1,2024-01-03,cancelled,\nC1,P1,2024-01-03,Returning visit,\n"
     )
     assert tables.events["event"].tolist() == ["view", "cart", "view", "purchase"]
     assert counts(tables) == (7, 4, 0, 0, 3)
-    assert "1 row with event 'return' set aside" in account_of(tables).notes
+    assert "2 rows of returned pieces, more than were bought before, set aside" in account_of(tables).notes
+    assert "1 row with event 'Returning visit' set aside" in account_of(tables).notes
     assert tables.events.set_index("event").loc["cart", "time_spent"] == 2
     assert len(tables.purchases) == 1
     assert tables.customers.empty

@@ -50,8 +50,8 @@ class ColumnsConfig(_Settings):
     """Part of a published split: train, valid or test."""
     order: str | None = None
     """A number that grows with each event of a customer, for data without dates."""
-    event_map: dict[str, Literal["purchase", "view", "cart", "-"]] = Field(default_factory=dict)
-    """What the shop's event names mean; '-' sets such rows aside."""
+    event_map: dict[str, Literal["purchase", "view", "cart", "return", "-"]] = Field(default_factory=dict)
+    """What the shop's event names mean; a return is netted against its purchase, '-' sets such rows aside."""
     not_products: tuple[str, ...] = ()
     """Product ids that stand for something else, such as postage; their rows are set aside."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 import numpy as np
@@ -22,6 +23,7 @@ from embedrec.columns import (
     PURCHASES,
     QUANTITY,
     RATING,
+    RETURN,
     TIME,
     TIME_SPENT,
     VIEW,
@@ -34,6 +36,7 @@ from embedrec.tables.headers import COLUMNS, find_columns, key, listing, order_n
 from embedrec.tables.ledger import Ledger
 from embedrec.tables.numbers import parse_numbers
 from embedrec.tables.raw import RawTable
+from embedrec.tables.returns import net_returns
 from embedrec.tables.values import (
     PRODUCT_ATTRIBUTES,
     as_text,
@@ -51,7 +54,8 @@ from embedrec.tables.values import (
 
 CUSTOMERS_RATING = 0.2
 """Ratings on purchase lines are the customers' own where they differ in this share of the products rated by several."""
-RETURNS = ("return", "returned", "returns", "refund", "cancel")  # event names that begin so are set aside
+RETURN_NAMES = re.compile(r"(return|refund|cancel)(s|ed|led|l?ation)?")
+BEGIN_AS_RETURNS = ("return", "refund", "cancel")  # but may be a returning visit: set aside
 
 
 @dataclass(frozen=True)
@@ -90,10 +94,14 @@ def read_event_rows(
     ledger = Ledger(table, raw)
     ledger.set_aside(empty_rows(ledger), "without a single value")
     kinds = _kinds(ledger, columns.get(EVENT), config, default_kind)
-    bought = kinds == PURCHASE
+    bought, returned = kinds == PURCHASE, kinds == RETURN
     if not is_history:
         ledger.set_aside(bought, f"of event purchase (purchases are read from {PURCHASES})")
-    quantity = quantity_column(ledger, columns.get(QUANTITY), bought)
+        ledger.set_aside(returned, f"of event return (returns are read from {PURCHASES})")
+    quantity = quantity_column(ledger, columns.get(QUANTITY), bought | returned)
+    returned |= bought & (quantity < 0).to_numpy()
+    bought &= ~returned
+    quantity = quantity.mask(returned, quantity.abs()).fillna(1.0)
     customers = id_column(ledger, columns[CUSTOMER])
     ledger.set_aside(customers.isna().to_numpy(), "without a customer")
     products = id_column(ledger, columns[PRODUCT]) if PRODUCT in columns else customers.mask(customers.notna())
@@ -103,6 +111,11 @@ def read_event_rows(
             ledger.set_aside((products == one).to_numpy(), f"of {quoted(one)}, which is no product,")
     times = date_column(ledger, columns[TIME]) if dated else _without_dates(ledger)
     order = {ORDER: order_column(ledger, columns[ORDER])} if ORDER in columns else {}
+    if is_history:
+        # before returns are netted, lest one take back a line and leave its copy
+        _drop_repeated_lines(ledger, bought | returned)
+        moments = order.get(ORDER, times).to_numpy()
+        quantity = net_returns(ledger, customers, products, moments, quantity, bought, returned)
     part = {PART: part_column(ledger, columns[PART])} if PART in columns else {}
     warnings = _find_customers_rating(ledger, columns, config, customers, products, bought) if is_history else ()
     stars = rating_column(ledger, columns.get(CUSTOMER_RATING), CUSTOMER_RATING).where(ledger.used & bought)
@@ -113,11 +126,9 @@ def read_event_rows(
     on_lines = is_history and any(column in columns for column in PRODUCT_ATTRIBUTES)
     attributes = product_attributes(ledger, columns) if on_lines else None
     price = attributes[PRICE] if attributes is not None else price_column(ledger, columns.get(PRICE))
-    if is_history:
-        _drop_repeated_lines(ledger, bought)
     warnings += cap_busiest(ledger, customers, order.get(ORDER, times), most)
     if by_row:
-        quantity = quantity.where(kinds != VIEW, views)
+        quantity = quantity.where(kinds != VIEW, views.fillna(1.0))
     _note_unused(ledger, columns)
     used = ledger.used
     events = pd.DataFrame(
@@ -126,7 +137,7 @@ def read_event_rows(
             CUSTOMER: customers,
             PRODUCT: products,
             EVENT: pd.Series(kinds, dtype="str"),
-            QUANTITY: quantity.fillna(1.0),
+            QUANTITY: quantity,
             PRICE: price,
             TIME_SPENT: spent if by_row else number_column(ledger, None),
             **rated,
@@ -183,7 +194,7 @@ def _find_customers_rating(
 
 
 def _kinds(ledger: Ledger, header: str | None, config: ColumnsConfig, default_kind: str) -> np.ndarray:
-    """Return purchase, view, cart, '-' or '' (unknown) for each row.
+    """Return purchase, return, view, cart, '-' or '' (unknown) for each row.
 
     Rows of '-' are set aside, counted by name; those of '' are quarantined.
     """
@@ -195,17 +206,19 @@ def _kinds(ledger: Ledger, header: str | None, config: ColumnsConfig, default_ki
     meaning: list[str] = []
     unknown: list[str] = []
     for name in names:
-        left_out = key(name).startswith(RETURNS) or not name.strip()
-        kind = known.get(key(name), IGNORE if left_out else "")
+        plain = key(name)
+        left_out = plain.startswith(BEGIN_AS_RETURNS) or not name.strip()
+        kind = known.get(plain, RETURN if RETURN_NAMES.fullmatch(plain) else IGNORE if left_out else "")
         meaning.append(kind)
         if not kind:
             unknown.append(name)
     kinds = np.asarray(meaning, dtype=object)[codes] if len(codes) else np.empty(0, dtype=object)
+    others = ", ".join((*EVENT_KINDS[1:], RETURN, IGNORE))
     ledger.quarantine(
         kinds == "",
         header,
         f"is not one of {', '.join(EVENT_KINDS)}",
-        f"give the meaning of {listing(unknown)} with +data.columns.event_map.NAME=purchase (or view, cart, -)",
+        f"give the meaning of {listing(unknown)} with +data.columns.event_map.NAME=purchase (or {others})",
     )
     for code, (name, kind) in enumerate(zip(names, meaning, strict=True)):
         if kind == IGNORE:
@@ -214,13 +227,13 @@ def _kinds(ledger: Ledger, header: str | None, config: ColumnsConfig, default_ki
     return kinds
 
 
-def _drop_repeated_lines(ledger: Ledger, bought: np.ndarray) -> None:
-    """Drop purchase rows equal to an earlier one in every column of the file.
+def _drop_repeated_lines(ledger: Ledger, traded: np.ndarray) -> None:
+    """Drop purchases and returns equal to an earlier one in every column of the file.
 
     Where the file numbers its orders, a line that repeats within one order is a second piece, not a copy.
     """
-    rows = np.flatnonzero(ledger.used & bought)
-    repeated = np.zeros(len(bought), dtype=bool)
+    rows = np.flatnonzero(ledger.used & traded)
+    repeated = np.zeros(len(traded), dtype=bool)
     repeated[rows] = ledger.raw.cells.iloc[rows].duplicated().to_numpy()
     order = order_number(ledger.raw.headers)
     if order is None:

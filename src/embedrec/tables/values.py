@@ -68,21 +68,23 @@ def price_column(ledger: Ledger, header: str | None) -> pd.Series:
     return values
 
 
-def quantity_column(ledger: Ledger, header: str | None, bought: np.ndarray) -> pd.Series:
-    """Read pieces, NaN where none are given; of purchases, negative ones (returns) are set aside.
+def quantity_column(ledger: Ledger, header: str | None, traded: np.ndarray) -> pd.Series:
+    """Read pieces, NaN where none are given, negative where they came back.
 
-    Rows of purchases with 0, a fraction or no number are quarantined; extreme quantities are kept and counted.
+    Of purchases and returns (`traded`), rows with 0, no number, or a fraction bought are quarantined; extreme
+    quantities are kept and counted.
 
     Raises DataError if more than half of the filled cells are no numbers.
     """
     if header is None:
         return number_column(ledger, None)
     values, bad = _numbers(ledger, header)
-    ledger.set_aside(bought & (values < 0).to_numpy(), "with a negative quantity (returns)")
     mend = f"set data.columns.{QUANTITY}=- to count every line as one piece, as where goods are sold by weight"
-    ledger.quarantine(bought & bad, header, NO_NUMBER, mend)
-    ledger.quarantine(bought & (values == 0).to_numpy(), header, "is 0", mend)
-    ledger.quarantine(bought & (values % 1 > 0).to_numpy(), header, "is no whole number of pieces", mend)
+    ledger.quarantine(traded & bad, header, NO_NUMBER, mend)
+    ledger.quarantine(traded & (values == 0).to_numpy(), header, "is 0", mend)
+    ledger.quarantine(
+        traded & ((values > 0) & (values % 1 > 0)).to_numpy(), header, "is no whole number of pieces", mend
+    )
     _count(ledger, bad & ledger.used, header, NO_NUMBER)
     _note_extremes(ledger, header, values)
     return values
