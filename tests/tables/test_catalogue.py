@@ -66,7 +66,8 @@ CATALOGUE: dict[int, tuple[str, dict[str, str]]] = {
     28: (
         "device, URL, link out",
         {
-            "locating": "urls_and_devices_are_refused pipes_and_sockets_are_refused a_link_out_of_the_folder_is_not_followed"
+            "locating": "urls_and_devices_are_refused pipes_and_sockets_are_refused "
+            "a_link_out_of_the_folder_is_not_followed"
         },
     ),
     29: ("file changes while read", {"guarded": "a_file_that_changes_while_it_is_read"}),
