@@ -14,6 +14,7 @@ import pytest
 from embedrec import Recommender
 from embedrec.columns import CATEGORY, CUSTOMER, PAGE_VIEWS, PRICE, PRODUCT, SCORE, TIME, TITLE
 from embedrec.comparison_command import compare_models
+from embedrec.errors import DataError
 from embedrec.tables.model import CUSTOMER_COLUMNS, PRODUCT_COLUMNS, Tables
 from runs import CONF, UNTRACKED, Trained, read_json, train_here, unchanged_process
 from shops import frame, lines, small_shop, tables_of, write_shop
@@ -152,6 +153,13 @@ def test_one_purchase_each(tmp_path: Path, settings: tuple[str, ...]) -> None:
     assert shop.recommend("stranger")[PRODUCT].tolist() == ["p0", "p1", "p2"]
     assert shop.recommend("c4")[PRODUCT].tolist() == ["p0", "p1", "p2"]
     assert shop.info.data_until is None
+
+
+def test_no_usable_purchase(tmp_path: Path) -> None:
+    """The one thing without which there is no bundle."""
+    (tmp_path / "purchase_history.csv").write_text("customer_id,product_id,purchase_date\n,P1,2024-01-05\n")
+    with pytest.raises(DataError, match="no purchase is left; 1 read, 1 set aside"):
+        train_here(tmp_path, tmp_path / "out", *BRIEF)
 
 
 def test_a_comparison_of_what_cannot_be_measured(tmp_path: Path) -> None:

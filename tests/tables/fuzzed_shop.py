@@ -161,7 +161,7 @@ def fuzzed_shops(draw: st.DrawFn) -> Fuzzed:
 def _note(shop: Fuzzed, table: str, kind: str) -> None:
     shop.exact = False
     shop.story.append(f"{table}: {kind}")
-    if kind not in KEEPS_LINES:
+    if kind not in KEEPS_LINES or table == DETAILS:  # where cells hold line breaks, half of one may be struck
         shop.lines[table] = None
 
 

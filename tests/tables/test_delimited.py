@@ -44,7 +44,11 @@ def test_a_leading_counter_without_a_name_is_ignored() -> None:
     assert cells(",id,b\n1,x,y\n2,z\n3,z,w\n") == [["x", "y"], ["z", "w"]]  # the gap is the rejected row
 
 
-@pytest.mark.parametrize("counts", ["10", "02", "13", "ab"])
+def test_a_counter_of_rows_sorted_anew_is_ignored() -> None:
+    assert cells(",id,b\n2,x,y\n0,z,w\n1,u,v\n") == [["x", "y"], ["z", "w"], ["u", "v"]]
+
+
+@pytest.mark.parametrize("counts", ["00", "02", "13", "ab"])
 def test_what_is_no_counter_stops(counts: str) -> None:
     with pytest.raises(DataError, match="column 1 holds values but has no name"):
         cells(f",id,b\n{counts[0]},x,y\n{counts[1]},z,w\n")

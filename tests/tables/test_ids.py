@@ -43,6 +43,13 @@ def test_spaces_and_invisible_characters_go_and_collisions_are_listed() -> None:
     assert note.replace("é", r"\xe9").replace("e\u0301", r"e\u0301").endswith(shown)
 
 
+def test_marks_of_direction_and_soft_hyphens_go_too() -> None:
+    cells = ["A\u200e", "\u202aA\u202c", "\u2067A\u2069", "\u061cA", "A\u00ad", "A"]
+    assert ids(*cells) == ["A"] * 6
+    (note,) = parse_ids(pd.Series(cells, dtype="str"), "f").notes
+    assert r"5 of them now equal to another id: 'A\u200e' = '\u202aA\u202c' = " in note
+
+
 def test_collisions_are_listed_only_so_far_and_empty_cells_are_none() -> None:
     cells = ["", " ", *(f"{pad}{i}" for i in range(7) for pad in ("", " "))]
     (note,) = parse_ids(pd.Series(cells, dtype="str"), "f").notes
@@ -69,5 +76,6 @@ def test_what_is_no_id() -> None:
     assert "rounded by a spreadsheet" in reason("1.0E+05")
     assert reason("1,0E+05") == reason("1.0E+05")
     assert "longer than" in reason("x" * (LONGEST_ID + 1))
-    assert "control" in reason("a\x00b")
+    for sign in "\x00\x1b\x7f\x85\u2028\u2029":  # those that no question to a Recommender may hold
+        assert "control" in reason(f"a{sign}b")
     assert reason("12e5") == reason("x" * LONGEST_ID) == ""

@@ -12,6 +12,7 @@ import pytest
 import yaml
 from shop_folder import account_of
 
+from embedrec.errors import DataError
 from embedrec.tables import DataConfig, read_tables
 
 DATA = os.environ.get("EMBEDREC_DATA", "")
@@ -168,30 +169,53 @@ def test_steam_has_prices_ratings_and_hours() -> None:
     assert tables.events.loc[tables.events["event"] == "view", "time_spent"].notna().all()
 
 
-VARIANTS: list[tuple[str, dict[str, str], int]] = [
-    ("variant_01", {}, 8),
-    ("variant_02", {}, 985),
-    ("variant_03", {}, 618),
-    ("variant_05", {}, 6),
-    ("variant_05/dataset.csv", {}, 100),
+STANDARDISED = {"price": "-", "rating": "-"}
+# folder or file, files, columns, purchases
+VARIANTS: list[tuple[str, dict[str, str], dict[str, str], int]] = [
+    ("variant_01", {}, {}, 8),
+    ("variant_02", {}, {}, 985),
+    ("variant_03", {}, {}, 618),
+    ("variant_03", {"customer_interactions": "customer_details.csv"}, {}, 618),
+    ("variant_05", {}, {}, 6),
+    ("variant_05/dataset.csv", {}, {}, 100),
     (
         "variant_06",
         {"purchase_history": "purchase_history_dummy.csv", "product_details": "product_details_dummy.csv"},
+        {},
         200_000,
     ),
-    ("variant_08", {}, 188),
-    ("variant_10", {}, 6),
-    ("variant_10", {"purchase_history": "purchase_history_modify.csv"}, 36),
+    ("variant_08", {}, {}, 188),
+    ("variant_08", {"product_details": "product_details_processed.csv"}, STANDARDISED, 188),
+    ("variant_08", {"purchase_history": "product_purchase_history.csv"}, STANDARDISED, 188),
+    ("variant_10", {}, {}, 6),
+    ("variant_10", {"purchase_history": "purchase_history_modify.csv"}, {}, 36),
 ]
 
 
 @needs_data
-@pytest.mark.parametrize(("path", "files", "purchases"), VARIANTS)
-def test_what_people_hand_over(path: str, files: dict[str, str], purchases: int) -> None:
-    settings = {"name": "variant", "path": f"$EMBEDREC_DATA/terra_variants/{path}", "files": files}
+@pytest.mark.parametrize(("path", "files", "columns", "purchases"), VARIANTS)
+def test_what_people_hand_over(path: str, files: dict[str, str], columns: dict[str, str], purchases: int) -> None:
+    settings = {"name": "variant", "path": f"$EMBEDREC_DATA/terra_variants/{path}", "files": files, "columns": columns}
     tables = read_tables(DataConfig.model_validate(settings))
     assert len(tables.purchases) == purchases
     assert not len(tables.quarantine)
     assert tables.purchases["product_id"].isin(tables.products["product_id"]).all()
     # every line of that one file names another rating of its product
     assert ("customer_rating" in tables.events) == (path == "variant_05/dataset.csv")
+
+
+@needs_data
+def test_every_variant_is_among_them() -> None:
+    assert {path.split("/")[0] for path, *_ in VARIANTS} == {
+        folder.name for folder in (Path(DATA) / "terra_variants").iterdir()
+    }
+
+
+@needs_data
+def test_prices_that_were_standardised_stop_and_say_how_to_leave_them_out() -> None:
+    files = {"product_details": "product_details_processed.csv"}
+    settings = {"name": "variant", "path": "$EMBEDREC_DATA/terra_variants/variant_08", "files": files}
+    with pytest.raises(
+        DataError, match=r"product_details_processed\.csv, line 3: price '-0\.78.*' is negative; .* data\.columns"
+    ):
+        read_tables(DataConfig.model_validate(settings))

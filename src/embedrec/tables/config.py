@@ -17,7 +17,7 @@ class _Settings(BaseModel):
 
 
 class FilesConfig(_Settings):
-    """The file of each table; None finds it by the table's name, '-' leaves it out."""
+    """The file of each table; None finds it by the table's name or a synonym, '-' leaves it out."""
 
     purchase_history: str | None = None
     product_details: str | None = None

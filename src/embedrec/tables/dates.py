@@ -147,7 +147,7 @@ def _moment(parts: pd.DataFrame) -> pd.Series:
         return pd.to_numeric(parts[name], errors="coerce").fillna(0).to_numpy(dtype="int64")
 
     year, day = number("year"), number("day")
-    year = np.where(year < 100, year + 2000, year)
+    year = np.where(year < 100, year + np.where(year < FIRST_YEAR % 100, 2000, 1900), year)
     if "month" in parts:
         month = number("month")
     else:

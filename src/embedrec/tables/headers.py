@@ -10,11 +10,13 @@ from embedrec.columns import (
     CUSTOMER_RATING,
     DETAILS,
     EVENT,
+    INTERACTIONS,
     ORDER,
     PAGE_VIEWS,
     PART,
     PRICE,
     PRODUCT,
+    PURCHASES,
     QUANTITY,
     RATING,
     RATING_COUNT,
@@ -33,19 +35,20 @@ ONLY_NAMED = (PART, ORDER)  # never found by name: `order` is often the number o
 
 # Compared by `key`, so case, spaces and underscores do not matter. Two matches in one table are an error.
 SYNONYMS: Mapping[str, tuple[str, ...]] = {
-    CUSTOMER: ("customer", "cust id", "customer no", "customer number", "user id", "user", "client id"),
-    PRODUCT: ("product code", "product no", "item id", "item", "item code", "stock code", "sku"),
+    CUSTOMER: ("customer", "cust id", "customer no", "customer number", "user id", "user", "uid", "client id"),
+    PRODUCT: ("prod id", "product code", "product no", "item id", "item", "item code", "pid", "stock code", "sku"),
     TIME: (
         "date", "timestamp", "datetime", "purchase time", "purchase timestamp", "purchased at", "order date",
-        "invoice date", "transaction date", "transaction time", "event time", "event date",
+        "invoice date", "transaction date", "transaction time", "event time", "event date", "date of purchase",
     ),
     EVENT: ("event type", "event name", "action", "interaction type"),
-    QUANTITY: ("qty", "units", "number of items"),
+    QUANTITY: ("qty", "units", "number of items", "quantity purchased", "order quantity"),
     PRICE: ("unit price", "product price", "item price"),
     PAGE_VIEWS: ("views", "page view", "page view count", "pages viewed", "number of page views"),
     TIME_SPENT: (
         "time spent on website", "time spent on site", "time on site", "time on website",
-        "time spent seconds", "time spent minutes", "session duration",
+        "time spent seconds", "time spent minutes", "time spent sec", "time spent min", "session duration",
+        "session time", "dwell time",
     ),
     CATEGORY: ("product category", "item category", "category name"),
     RATING_COUNT: ("rating counts", "ratings count", "number of ratings", "review count", "number of reviews"),
@@ -54,9 +57,35 @@ SYNONYMS: Mapping[str, tuple[str, ...]] = {
     TITLE: ("product title", "product name", "item name"),
 }  # fmt: skip
 
-# Titles only where nothing above is found; a `name` or `product` is a title only in the product table.
-SECOND_CHOICE_TITLES = ("description", "product description")
+# Only where nothing above is found: a shop may have a cost beside its price, and a mean beside its own rating.
+SECOND_CHOICES: Mapping[str, tuple[str, ...]] = {
+    TIME: ("created at", "order time", "order timestamp", "transaction timestamp", "event timestamp"),
+    PRICE: ("cost", "list price", "sale price", "selling price", "retail price"),
+    CATEGORY: ("category id", "product type", "department"),
+    RATING: ("rating avg", "avg rating", "average rating", "mean rating", "stars", "star rating"),
+    TITLE: ("description", "product description"),
+}
+# Likewise, of names that mean this in one table alone.
+OWN_NAMES: Mapping[tuple[str, str], tuple[str, ...]] = {
+    (PURCHASES, PRODUCT): ("product",),
+    (PURCHASES, TIME): ("time",),
+    (DETAILS, PRODUCT): ("id",),
+}
+# A `name` or `product` is a title only in the product table.
 TITLES_OF_DETAILS = ("name", "product")
+
+# Names of a table's file, compared likewise; its own name comes first. Two matches in one folder are an error.
+FILE_SYNONYMS: Mapping[str, tuple[str, ...]] = {
+    PURCHASES: (
+        "purchases", "user purchase history", "customer purchase history", "purchase data", "orders", "order history",
+        "transactions", "transaction history", "sales",
+    ),
+    DETAILS: ("products", "product info", "product data", "product catalog", "product catalogue", "items"),
+    INTERACTIONS: (
+        "interactions", "user interactions", "customer behavior", "customer behaviour", "user behavior",
+        "user behaviour", "customer activity", "user activity",
+    ),
+}  # fmt: skip
 
 ORDER_NUMBERS = (
     "order id", "order number", "order no", "invoice", "invoice no", "invoice id", "invoice number",
@@ -148,7 +177,7 @@ def _matches(column: str, table: str, headers: Sequence[str]) -> list[str]:
     names = {key(name) for name in (column, *SYNONYMS[column])}
     if column == TITLE and table == DETAILS:
         names |= {key(name) for name in TITLES_OF_DETAILS}
-    matches = [header for header in headers if key(header) in names]
-    if column == TITLE and not matches:
-        matches = [header for header in headers if key(header) in {key(name) for name in SECOND_CHOICE_TITLES}]
-    return matches
+    second = {key(name) for name in (*SECOND_CHOICES.get(column, ()), *OWN_NAMES.get((table, column), ()))}
+    return [header for header in headers if key(header) in names] or [
+        header for header in headers if key(header) in second
+    ]

@@ -17,7 +17,8 @@ LONGEST_ID = 256  # characters
 LISTED = 5  # ids that fell together, shown as examples
 EXACT_FLOATS = 2.0**53  # above, a float no longer tells two neighbouring integers apart
 
-_INVISIBLE = "[\u200b\u200c\u200d\u2060\ufeff]"
+# Zero-width and byte order marks, soft hyphens, and marks of writing direction.
+_INVISIBLE = "[\u00ad\u061c\u200b-\u200f\u202a-\u202e\u2060\u2066-\u2069\ufeff]"
 _LOOK_MISSING = {"na", "n/a", "nan", "null", "none"}
 
 
@@ -52,7 +53,7 @@ def parse_ids(cells: pd.Series, where: str) -> Ids:
     text = _without_point_zero(text, where, notes)
     reasons = pd.Series("", index=text.index, dtype="str")
     reasons[(text.str.len() > LONGEST_ID).to_numpy()] = f"is longer than {LONGEST_ID} characters"
-    reasons[text.str.contains("[\\x00-\\x1f\\x7f]").to_numpy(dtype=bool)] = "holds control characters"
+    reasons[text.str.contains("[\\x00-\\x1f\\x7f-\\x9f\u2028\u2029]").to_numpy(dtype=bool)] = "holds control characters"
     rounded = text_matches(text, r"[0-9]+[.,][0-9]+[eE]\+?[0-9]+|[0-9]+[eE]\+[0-9]+")
     reasons[rounded] = "was rounded by a spreadsheet: format the column as text and export again"
     filled = text[text != ""]

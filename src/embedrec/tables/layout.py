@@ -12,15 +12,17 @@ from dataclasses import dataclass
 
 from embedrec.columns import CUSTOMER, PRODUCT, TIME
 from embedrec.errors import DataError, quoted
-from embedrec.tables.headers import ORDER_NUMBERS, SYNONYMS, TITLES_OF_DETAILS, key
+from embedrec.tables.headers import ORDER_NUMBERS, SECOND_CHOICES, SYNONYMS, TITLES_OF_DETAILS, key
 from embedrec.tables.shapes import is_literal, shape
 
 SEPARATORS = (",", ";", "\t", "|")
 SAMPLE_ROWS = 100
 MOST_TITLE_LINES = 20
 _SEPARATOR_LINE = re.compile(r'"?sep=([^"\r\n])"?\s*')  # Excel's own hint
-_KNOWN = {key(name) for column, names in SYNONYMS.items() for name in (column, *names)} | {
-    key(name) for name in (*ORDER_NUMBERS, *TITLES_OF_DETAILS)
+_KNOWN = {
+    key(name)
+    for column, names in SYNONYMS.items()
+    for name in (column, *names, *SECOND_CHOICES.get(column, ()), *ORDER_NUMBERS, *TITLES_OF_DETAILS)
 }
 
 

@@ -1,4 +1,4 @@
-"""Which file holds which table: by the table's own name in a folder, or as the settings say."""
+"""Which file holds which table: by the table's own name in a folder, a stated synonym, or as the settings say."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 from embedrec.columns import PURCHASES, TABLE_NAMES
 from embedrec.errors import DataError, nearest, quoted
 from embedrec.tables.config import IGNORE, DataConfig, FilesConfig
-from embedrec.tables.headers import key
+from embedrec.tables.headers import FILE_SYNONYMS, key
 
 VARIABLE = "EMBEDREC_DATA"
 SUFFIXES = (".csv", ".csv.gz", ".csv.zip", ".parquet")
@@ -42,9 +42,9 @@ def locate(config: DataConfig) -> dict[str, Path]:
     found = {table: file for table in TABLE_NAMES if (file := _file_of(table, path, present, config.files))}
     if PURCHASES not in found:
         raise DataError(
-            f"no {PURCHASES} in folder {_shown(path)}: looked for {PURCHASES}{{{','.join(SUFFIXES)}}}, "
-            f"there is {_listing(present)}; rename the file, set data.files.{PURCHASES}=NAME, "
-            "or data.path to one file"
+            f"no {PURCHASES} in folder {_shown(path)}: looked for {PURCHASES}{{{','.join(SUFFIXES)}}} or another usual "
+            f"name, such as {quoted(FILE_SYNONYMS[PURCHASES][0])}; there is {_listing(present)}; rename the file, "
+            f"set data.files.{PURCHASES}=NAME, or data.path to one file"
         )
     _refuse_twins(found)
     return found
@@ -113,6 +113,8 @@ def _file_of(table: str, folder: Path, present: list[str], files: FilesConfig) -
             f"{nearest(named, present)}; there is {_listing(present)}"
         )
     matches = [name for name in present if _stem(name) == key(table)]
+    if not matches:
+        matches = [name for name in present if _stem(name) in {key(other) for other in FILE_SYNONYMS[table]}]
     if len(matches) > 1:
         raise DataError(
             f"folder {_shown(folder)} holds {' and '.join(map(quoted, matches))}: "

@@ -61,7 +61,7 @@ def named_columns(cells: pd.DataFrame, names: Sequence[str], missing: int, file:
             keep.append(i)
         elif not _any_filled(cells.iloc[:, [i]]):
             empty += 1
-        elif i == 0 and counts_rows(cells.iloc[:, 0], missing):
+        elif i == 0 and counts_rows(cells.iloc[:, 0], missing, in_order=False):
             notes.append("the first column only counts the rows: ignored")
         else:
             raise DataError(f"{file}: column {i + 1} holds values but has no name: name it in the header line")
@@ -76,11 +76,15 @@ def named_columns(cells: pd.DataFrame, names: Sequence[str], missing: int, file:
     return cells, notes
 
 
-def counts_rows(cells: pd.Series, missing: int) -> bool:
-    """Say whether a column counts from 0 or 1 in the file's order; `missing` rows may leave gaps."""
+def counts_rows(cells: pd.Series, missing: int, *, in_order: bool = True) -> bool:
+    """Say whether a column counts from 0 or 1; `missing` rows may leave gaps.
+
+    It counts in the file's order, unless what numbered the rows may have sorted them anew before writing.
+    """
     if not len(cells) or not cells.str.fullmatch("0|[1-9][0-9]{0,17}").all():
         return False
     numbers = cells.astype("int64").to_numpy()
+    numbers = numbers if in_order else np.sort(numbers)
     gaps = [int(numbers[-1]) - start + 1 - len(numbers) for start in (0, 1) if numbers[0] >= start]
     return bool((np.diff(numbers) > 0).all()) and min(gaps) <= missing
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import Literal
 
 import pandas as pd
@@ -56,6 +57,7 @@ def read_tables(config: DataConfig) -> Tables:
     cannot be understood, most purchases are of products unknown to the details, or no purchase is left.
     """
     raws = {table: read_raw(path) for table, path in locate(config).items()}
+    _refuse_copies(raws)
     check_configured(config.columns, {raw.file: raw.headers for raw in raws.values()})
     if not len(raws[PURCHASES].cells) and not raws[PURCHASES].rejected:
         raise DataError(f"{_without(raws[PURCHASES])}: it needs a header line and at least one purchase")
@@ -88,6 +90,17 @@ def read_tables(config: DataConfig) -> Tables:
         warnings=tuple(map(printable, warnings)),
         quarantine=pd.concat([ledger.quarantined_rows() for ledger in ledgers], ignore_index=True),
     )
+
+
+def _refuse_copies(raws: dict[str, RawTable]) -> None:
+    """Raise DataError if two tables hold the same cells, as a file and its packed copy do."""
+    optional_last = sorted(raws.items(), key=lambda item: item[0] != PURCHASES)
+    for (table, raw), (other, copy) in itertools.combinations(optional_last, 2):
+        if len(raw.cells) and raw.headers == copy.headers and raw.cells.equals(copy.cells):
+            raise DataError(
+                f"{quoted(raw.file)} for {table} and {quoted(copy.file)} for {other} hold the same table twice: "
+                f"give each table its own file, or leave one out with data.files.{other}='-'"
+            )
 
 
 def _time(events: pd.DataFrame, config: ColumnsConfig) -> Literal["dates", "order", "none"]:
