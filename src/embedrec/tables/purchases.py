@@ -28,7 +28,7 @@ from embedrec.columns import (
 )
 from embedrec.errors import quoted
 from embedrec.tables.config import IGNORE, ColumnsConfig
-from embedrec.tables.distinct import by_distinct
+from embedrec.tables.distinct import by_distinct, repeated
 from embedrec.tables.headers import COLUMNS, find_columns, key, listing, order_number
 from embedrec.tables.ledger import Ledger
 from embedrec.tables.numbers import parse_numbers
@@ -119,7 +119,7 @@ def read_event_rows(table: str, raw: RawTable, config: ColumnsConfig, *, default
             TIME: times,
             CUSTOMER: customers,
             PRODUCT: products,
-            EVENT: pd.Series(kinds, dtype="str"),
+            EVENT: pd.Series(kinds),
             QUANTITY: quantity.fillna(1.0),
             PRICE: price,
             TIME_SPENT: spent if by_row else number_column(ledger, None),
@@ -127,16 +127,16 @@ def read_event_rows(table: str, raw: RawTable, config: ColumnsConfig, *, default
             **part,
             **order,
         },
-    )[used].reset_index(drop=True)
-    totals = is_history and not by_row and (PAGE_VIEWS in columns or TIME_SPENT in columns)
-    line = pd.DataFrame({TIME: times, PRODUCT: products, CUSTOMER: customers, PAGE_VIEWS: views, TIME_SPENT: spent})
-    return EventRows(
-        events,
-        ledger,
-        attributes=None if attributes is None else line[[TIME, PRODUCT]].join(attributes)[used & products.notna()],
-        behaviour=line[[TIME, CUSTOMER, PAGE_VIEWS, TIME_SPENT]][used] if totals else None,
-        warnings=warnings,
+        copy=False,
     )
+    events = events if used.all() else events[used].reset_index(drop=True)
+    totals = is_history and not by_row and (PAGE_VIEWS in columns or TIME_SPENT in columns)
+    if attributes is not None:
+        attributes = pd.DataFrame({TIME: times, PRODUCT: products}).join(attributes)[used & products.notna()]
+    behaviour = None
+    if totals:
+        behaviour = pd.DataFrame({TIME: times, CUSTOMER: customers, PAGE_VIEWS: views, TIME_SPENT: spent})[used]
+    return EventRows(events, ledger, attributes, behaviour, warnings)
 
 
 def _without_dates(ledger: Ledger) -> pd.Series:
@@ -160,9 +160,7 @@ def _find_customers_rating(
     if RATING not in columns or CUSTOMER_RATING in columns or config.customer_rating == IGNORE:
         return ()
     header = columns[RATING]
-    cells = ledger.raw.cells[header]
-    plain = cells.str.removesuffix("/5") if cells.dtype == "str" else cells
-    stars, _ = parse_numbers(plain, ledger.where(header), thousands=False)
+    stars, _ = parse_numbers(ledger.raw.cells[header], ledger.where(header), scale="/5", thousands=False)
     lines = pd.DataFrame({PRODUCT: products, CUSTOMER: customers, RATING: stars})[ledger.used & bought]
     each = lines[lines[RATING] > 0].groupby(PRODUCT).nunique()
     several = each[each[CUSTOMER] > 1]
@@ -176,13 +174,13 @@ def _find_customers_rating(
     )
 
 
-def _kinds(ledger: Ledger, header: str | None, config: ColumnsConfig, default_kind: str) -> np.ndarray:
+def _kinds(ledger: Ledger, header: str | None, config: ColumnsConfig, default_kind: str) -> pd.Categorical:
     """Return purchase, view, cart, '-' or '' (unknown) for each row.
 
     Rows of '-' are set aside, counted by name; those of '' are quarantined.
     """
     if header is None:
-        return np.full(len(ledger.raw.cells), default_kind, dtype=object)
+        return pd.Categorical.from_codes(np.zeros(len(ledger.raw.cells), np.int8), [default_kind])
     codes, names = by_distinct(as_text(ledger.raw.cells[header]))
     known = {key(kind): kind for kind in EVENT_KINDS}
     known |= {key(name): kind for name, kind in config.event_map.items()}
@@ -194,7 +192,8 @@ def _kinds(ledger: Ledger, header: str | None, config: ColumnsConfig, default_ki
         meaning.append(kind)
         if not kind:
             unknown.append(name)
-    kinds = np.asarray(meaning, dtype=object)[codes] if len(codes) else np.empty(0, dtype=object)
+    every = [*EVENT_KINDS, IGNORE, ""]
+    kinds = pd.Categorical.from_codes(np.array([every.index(kind) for kind in meaning], np.int8)[codes], every)
     ledger.quarantine(
         kinds == "",
         header,
@@ -214,12 +213,12 @@ def _drop_repeated_lines(ledger: Ledger, bought: np.ndarray) -> None:
     Where the file numbers its orders, a line that repeats within one order is a second piece, not a copy.
     """
     rows = np.flatnonzero(ledger.used & bought)
-    repeated = np.zeros(len(bought), dtype=bool)
-    repeated[rows] = ledger.raw.cells.iloc[rows].duplicated().to_numpy()
+    again = np.zeros(len(bought), dtype=bool)
+    again[rows] = repeated(ledger.raw.cells.iloc[rows])
     order = order_number(ledger.raw.headers)
     if order is None:
-        ledger.drop_duplicates(repeated, "equal to an earlier one in every column: counted once")
-    elif count := int(repeated.sum()):
+        ledger.drop_duplicates(again, "equal to an earlier one in every column: counted once")
+    elif count := int(again.sum()):
         ledger.note(f"{count:,} lines repeat within their {order}: kept as further pieces of the order")
 
 
