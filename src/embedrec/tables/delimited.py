@@ -19,7 +19,7 @@ import pyarrow.csv as pv
 
 from embedrec.errors import DataError, quoted
 from embedrec.tables.decoding import decode
-from embedrec.tables.distinct import stacked
+from embedrec.tables.distinct import by_distinct_if_folded, stacked
 from embedrec.tables.ending import cut_off
 from embedrec.tables.folding import Folding
 from embedrec.tables.layout import Layout, find_layout
@@ -136,7 +136,7 @@ def _swallowed(
     with_breaks = np.zeros(len(cells), dtype=bool)
     if lines.may_break:
         for _, column in cells.items():
-            with_breaks |= column.str.contains("[\r\n]").to_numpy(bool)
+            with_breaks |= _holding(column, "[\r\n]")
     several = [*records[with_breaks].tolist(), *(one.record for one in misfits if {"\n", "\r"} & set(one.text))]
     if not several:
         return [], set()
@@ -175,9 +175,16 @@ def _headers_again(cells: pd.DataFrame, names: Sequence[str]) -> np.ndarray:
     again = np.zeros(len(cells), dtype=bool)
     first = next((i for i, name in enumerate(names) if name), None)
     if first is not None:
-        for row in np.flatnonzero(cells.iloc[:, first].str.contains(names[first], regex=False).to_numpy(bool)):
+        for row in np.flatnonzero(_holding(cells.iloc[:, first], re.escape(names[first]))):
             again[row] = [cell.strip("\ufeff ") for cell in cells.iloc[int(row)]] == list(names)
     return again
+
+
+def _holding(cells: pd.Series, pattern: str) -> np.ndarray:
+    """Return the mask of the cells in which a pattern is found."""
+    codes, distinct = by_distinct_if_folded(cells)
+    found: np.ndarray = distinct.str.contains(pattern).to_numpy(dtype=bool)[codes]
+    return found
 
 
 def _read(lines: Iterable[str], separator: str) -> Iterator[list[str]]:

@@ -189,12 +189,11 @@ def _note_coverage(bought: pd.Series, known: pd.Series, ledger: Ledger | None, k
     name = str(known.name)
     codes, distinct = by_distinct(bought)
     purchases = pd.Series(np.bincount(codes), index=distinct).sort_values(ascending=False, kind="stable")
-    ids = set(known)
-    strangers = purchases[[value not in ids for value in purchases.index]]
+    strangers = purchases[~purchases.index.isin(known)]
     missing = int(strangers.sum())
     if missing:
         ledger.note(f"{missing:,} purchases have a {name} that is not in this table: kept {kept}")
-    if idle := len(ids - set(purchases.index)):
+    if idle := int((~known.isin(distinct)).sum()):
         ledger.note(f"{idle:,} rows have a {name} without a purchase: kept")
     if missing <= len(bought) / 2:
         return ""
