@@ -224,7 +224,8 @@ def build_history(customers: pd.DataFrame, products: pd.DataFrame, events: pd.Da
     spend = known * bought[QUANTITY].to_numpy(np.float64)
     unrated = np.full(len(bought), np.nan)
     stars = bought[CUSTOMER_RATING].to_numpy(np.float64) if CUSTOMER_RATING in bought else unrated
-    order = order_of((users, times, items, spend, prices, stars), len(bought))
+    moments = users * (times.max(initial=0) + 1 - times.min(initial=0)) + times  # by customer, then by time
+    order = order_of((moments, items, spend, prices, stars), len(bought))
 
     activity_users = _numbers(customer_ids, activity[CUSTOMER])
     activity_times = seconds(activity[TIME])
@@ -269,9 +270,9 @@ def _numbers(ids: pd.Index, wanted: pd.Series) -> Ints:
 
 
 def _sorted_ids(*columns: pd.Series) -> pd.Index:
-    # plain Python order (code points), the same on every platform and locale
-    ids: pd.Index = pd.Index(sorted(set().union(*(column.dropna().unique() for column in columns))), dtype="str")
-    return ids
+    # text is sorted by its bytes in UTF-8, that is by code points: the same on every platform and locale
+    ids = pd.concat([by_distinct(column.dropna())[1].astype("str") for column in columns])
+    return pd.Index(ids).unique().sort_values()
 
 
 def _catalogue(products: pd.DataFrame, product_ids: pd.Index) -> Catalogue:
@@ -292,7 +293,7 @@ def _catalogue(products: pd.DataFrame, product_ids: pd.Index) -> Catalogue:
         rating=details[RATING].to_numpy(np.float64),
         rating_count=details[RATING_COUNT].to_numpy(np.float64),
         title=text(TITLE),
-        listed=product_ids.isin(products[PRODUCT]) & (known_from == NEVER),
+        listed=(pd.Index(products[PRODUCT]).get_indexer(product_ids) >= 0) & (known_from == NEVER),
         known_from=known_from,
     )
 

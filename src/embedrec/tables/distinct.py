@@ -48,7 +48,7 @@ def in_text_order(column: pd.Series) -> pd.Series:
     """Return a folded column that holds the texts in use and no other, in order of their code points."""
     texts = column.cat.categories
     used = np.bincount(column.cat.codes.to_numpy() + 1, minlength=len(texts) + 1)[1:] > 0
-    return column.cat.set_categories(sorted(texts[used]))
+    return column.cat.set_categories(texts[used].sort_values())
 
 
 def unfolded(table: pd.DataFrame) -> pd.DataFrame:

@@ -59,7 +59,7 @@ def parse_ids(cells: pd.Series, where: str) -> Ids:
     if look := sorted(filled[filled.str.lower().isin(_LOOK_MISSING)].unique()):
         notes.append(f"ids that read like a missing value are kept as text: {', '.join(map(quoted, look))}")
     padded = filled[filled.str.startswith("0")]
-    if len(padded) and (near := int(pd.Series(padded.str.lstrip("0").unique()).isin(filled).sum())):
+    if len(padded) and (near := len(pd.Index(padded.str.lstrip("0")).unique().intersection(pd.Index(filled)))):
         notes.append(f"{near:,} ids differ from another only by leading zeros ('007', '7'): kept apart")
     return Ids(spread(text.mask(text == ""), codes), spread(reasons, codes), tuple(notes))
 

@@ -189,11 +189,11 @@ def _note_coverage(bought: pd.Series, known: pd.Series, ledger: Ledger | None, k
     name = str(known.name)
     codes, distinct = by_distinct(bought)
     purchases = pd.Series(np.bincount(codes), index=distinct).sort_values(ascending=False, kind="stable")
-    strangers = purchases[~purchases.index.isin(known)]
+    strangers = purchases[pd.Index(known).get_indexer(purchases.index) < 0]
     missing = int(strangers.sum())
     if missing:
         ledger.note(f"{missing:,} purchases have a {name} that is not in this table: kept {kept}")
-    if idle := int((~known.isin(distinct)).sum()):
+    if idle := int((purchases.index.get_indexer(pd.Index(known)) < 0).sum()):
         ledger.note(f"{idle:,} rows have a {name} without a purchase: kept")
     if missing <= len(bought) / 2:
         return ""
