@@ -31,6 +31,7 @@ from embedrec.columns import TIME
 from embedrec.errors import BundleError, quoted
 from embedrec.features import FeatureSchema
 from embedrec.models import ModelConfig
+from embedrec.tables.distinct import unfolded
 
 FORMAT = 3
 MANIFEST = "manifest.json"
@@ -99,7 +100,7 @@ def write_bundle(
         (partial / WEIGHTS).write_bytes(save({name: value.contiguous() for name, value in weights.items()}))
         (partial / SCHEMA).write_text(json.dumps(schema.plain()), encoding="utf-8")
         for name in FRAMES:
-            frames[name].to_parquet(partial / f"{name}.parquet", index=False, compression="zstd")
+            unfolded(frames[name]).to_parquet(partial / f"{name}.parquet", index=False, compression="zstd")
         hashes = {"files": {name: _sha256(partial / name) for name in FILES}, "schema_hash": schema.hash()}
         manifest = manifest.model_copy(update=hashes)
         manifest = manifest.model_copy(update={"id": manifest.digest()})

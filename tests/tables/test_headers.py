@@ -105,7 +105,8 @@ def test_a_header_that_drives_a_terminal_is_escaped_wherever_it_is_named(shop: S
     start = f"customer_id,product_id,purchase_date,{HOSTILE},\x1bother\n"
     settings = {"price": HOSTILE}
     lines = [f"C{i},P{i},2024-01-05,{i},\n" for i in range(30)]
-    message = shop.refused(start + "".join(lines) + "C1,P1,2024-01-05,-3,\n" * 9, columns=settings)
+    below_zero = "".join(f"C1,P{i},2024-01-06,-3,\n" for i in range(9))
+    message = shop.refused(start + "".join(lines) + below_zero, columns=settings)
     assert message.isprintable()
     assert SHOWN in message
     tables = shop.read(start + "".join(lines) + "C1,P1,2024-01-05,-3,\nC1,P2,2024-01-05,inf,\n", columns=settings)
@@ -117,6 +118,6 @@ def test_a_header_that_drives_a_terminal_is_escaped_wherever_it_is_named(shop: S
 
 def test_a_header_of_many_kilobytes_does_not_drown_the_sentence(shop: Shop) -> None:
     header = "price" * 9_000
-    lines = "C1,P1,2024-01-05,-3\n" * 30
+    lines = "".join(f"C1,P{i},2024-01-05,-3\n" for i in range(30))
     message = shop.refused(f"customer_id,product_id,purchase_date,{header}\n{lines}", columns={"price": header})
     assert len(message) < 400

@@ -121,7 +121,7 @@ def test_the_export_as_published_holds_the_purchases_of_the_cleaned_set() -> Non
 
 
 def comparable(purchases: pd.DataFrame) -> pd.DataFrame:
-    kinds = {"customer_id": "int64", "purchase_date": "datetime64[s]"}
+    kinds = {"customer_id": "int64", "product_id": "str", "purchase_date": "datetime64[s]"}
     return purchases[SAME].astype(kinds).sort_values(SAME, ignore_index=True)
 
 

@@ -67,8 +67,8 @@ class FeatureEncoder:
     def fit(cls, history: History, catalogue: Catalogue, until: int, *, dated: bool = True) -> FeatureEncoder:
         """Learn every vocabulary and statistic from purchase lines before `until` (seconds)."""
         past = history.times < until
-        sold, product_lines = np.unique(history.items[past], return_counts=True)
-        buyers, customer_lines = np.unique(history.users[past], return_counts=True)
+        sold, product_lines = _counted(history.items[past], history.n_items)
+        buyers, customer_lines = _counted(history.users[past], history.n_users)
         known = np.zeros(history.n_items, bool)
         known[sold] = True
         known |= catalogue.listed
@@ -212,6 +212,13 @@ class FeatureEncoder:
     def _scale(self, kind: str, names: tuple[str, ...]) -> tuple[Floats, Floats]:
         scales = [self.schema.scales[f"{kind}.{name}"] for name in names]
         return np.array([s.mean for s in scales]), np.array([s.std for s in scales])
+
+
+def _counted(numbers: Ints, size: int) -> tuple[Ints, Ints]:
+    """Return the numbers below `size` that occur, ascending, and how often each does."""
+    counts = np.bincount(numbers, minlength=size)
+    occurring = np.flatnonzero(counts)
+    return occurring, counts[occurring]
 
 
 def _mean(values: Floats) -> float:

@@ -34,6 +34,8 @@ from embedrec.columns import (
     TITLE,
     VIEW,
 )
+from embedrec.tables.distinct import by_distinct
+from embedrec.tables.ordering import order_of
 
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
@@ -155,11 +157,11 @@ class History:
     @cached_property
     def by_time(self) -> TimeOrder:
         """The lines in order of time, each with the same customer's previous purchase of the product."""
-        by_pair = np.lexsort((self.times, self.items, self.users))
-        users, items, times = self.users[by_pair], self.items[by_pair], self.times[by_pair]
-        same = (users[1:] == users[:-1]) & (items[1:] == items[:-1])
-        previous = np.empty(len(times), np.int64)
-        previous[by_pair] = np.concatenate([[NEVER], np.where(same, times[:-1], NEVER)])
+        pairs = self.users * self.n_items + self.items
+        by_pair = np.argsort(pairs, kind="stable")  # the lines of a customer come in order of time
+        same = np.flatnonzero(pairs[by_pair[1:]] == pairs[by_pair[:-1]])
+        previous = np.full(len(pairs), NEVER)
+        previous[by_pair[same + 1]] = self.times[by_pair[same]]
         order = np.argsort(self.times, kind="stable")
         return TimeOrder(self.items[order], self.times[order], previous[order])
 
@@ -207,8 +209,9 @@ def build_history(customers: pd.DataFrame, products: pd.DataFrame, events: pd.Da
 
     The frames are those of `embedrec.tables.Tables`; the bundle keeps the same three.
     """
-    bought = events[events[EVENT] == PURCHASE]
-    activity = events[events[EVENT] != PURCHASE]
+    purchases = (events[EVENT] == PURCHASE).to_numpy()
+    bought = events if purchases.all() else events[purchases]
+    activity = events[~purchases]
     customer_ids = _sorted_ids(customers[CUSTOMER], events[CUSTOMER])
     product_ids = _sorted_ids(products[PRODUCT], bought[PRODUCT])
 
@@ -221,7 +224,8 @@ def build_history(customers: pd.DataFrame, products: pd.DataFrame, events: pd.Da
     spend = known * bought[QUANTITY].to_numpy(np.float64)
     unrated = np.full(len(bought), np.nan)
     stars = bought[CUSTOMER_RATING].to_numpy(np.float64) if CUSTOMER_RATING in bought else unrated
-    order = np.lexsort((stars, prices, spend, items, times, users))
+    moments = users * (times.max(initial=0) + 1 - times.min(initial=0)) + times  # by customer, then by time
+    order = order_of((moments, items, spend, prices, stars), len(bought))
 
     activity_users = _numbers(customer_ids, activity[CUSTOMER])
     activity_times = seconds(activity[TIME])
@@ -261,13 +265,14 @@ def seconds(times: pd.Series) -> Ints:
 
 
 def _numbers(ids: pd.Index, wanted: pd.Series) -> Ints:
-    return ids.get_indexer(pd.Index(wanted)).astype(np.int64)
+    codes, distinct = by_distinct(wanted)
+    return ids.get_indexer(pd.Index(distinct)).astype(np.int64)[codes]
 
 
 def _sorted_ids(*columns: pd.Series) -> pd.Index:
-    # plain Python order (code points), the same on every platform and locale
-    ids: pd.Index = pd.Index(sorted(set().union(*(column.dropna().unique() for column in columns))), dtype="str")
-    return ids
+    # text is sorted by its bytes in UTF-8, that is by code points: the same on every platform and locale
+    ids = pd.concat([by_distinct(column.dropna())[1].astype("str") for column in columns])
+    return pd.Index(ids).unique().sort_values()
 
 
 def _catalogue(products: pd.DataFrame, product_ids: pd.Index) -> Catalogue:
@@ -288,7 +293,7 @@ def _catalogue(products: pd.DataFrame, product_ids: pd.Index) -> Catalogue:
         rating=details[RATING].to_numpy(np.float64),
         rating_count=details[RATING_COUNT].to_numpy(np.float64),
         title=text(TITLE),
-        listed=product_ids.isin(products[PRODUCT]) & (known_from == NEVER),
+        listed=(pd.Index(products[PRODUCT]).get_indexer(product_ids) >= 0) & (known_from == NEVER),
         known_from=known_from,
     )
 

@@ -11,6 +11,9 @@ import codecs
 import re
 from dataclasses import dataclass
 
+import numpy as np
+import pyarrow as pa
+
 from embedrec.errors import DataError
 from embedrec.tables.raw import Rejected
 
@@ -61,13 +64,24 @@ def decode(content: bytes, file: str) -> Decoded:
         return Decoded(marked.removeprefix("\ufeff").encode(), notes=(f"encoding {found[:6].upper()}",))
     content = content.removeprefix(codecs.BOM_UTF8)
     try:
-        content.decode()
+        _check(content)
     except UnicodeDecodeError as error:
         at_the_end = error.end == len(content) and "unexpected end" in error.reason
         if not at_the_end and (text := _windows_1252(content)) is not None:
             return Decoded(text.encode(), notes=("encoding Windows-1252 (latin-1)",))
         return _without_bad_lines(content, error, file)
     return Decoded(content)
+
+
+def _check(content: bytes) -> None:
+    """Raise UnicodeDecodeError if the whole is not UTF-8; where it is, in little memory."""
+    text = pa.LargeStringArray.from_buffers(
+        1, pa.py_buffer(np.array([0, len(content)], np.int64)), pa.py_buffer(content)
+    )
+    try:
+        text.validate(full=True)
+    except pa.ArrowInvalid:
+        content.decode()  # says where
 
 
 def _utf_16_or_32(content: bytes) -> str | None:

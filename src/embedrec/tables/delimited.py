@@ -8,25 +8,28 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.csv as pv
 
 from embedrec.errors import DataError, quoted
 from embedrec.tables.decoding import decode
+from embedrec.tables.distinct import by_distinct_if_folded, stacked
 from embedrec.tables.ending import cut_off
-from embedrec.tables.layout import find_layout
+from embedrec.tables.folding import Folding
+from embedrec.tables.layout import Layout, find_layout
 from embedrec.tables.lines import LARGEST_RECORD, Lines, large_cells
 from embedrec.tables.naming import named_columns, whole_header
 from embedrec.tables.quotes import reject_each, swallows
 from embedrec.tables.raw import RawTable, Rejected
 from embedrec.tables.shapes import RowShape
 
+_FILLED = re.compile(rb"[^\r\n]")
 SHAPE_ROWS = 1000  # from which is learned what a row looks like
 
 
@@ -50,26 +53,25 @@ def parse_delimited(content: bytes, file: str) -> RawTable:
     """
     decoded = decode(content, file)
     content = decoded.content
-    if not content.strip():
+    if not content or content.isspace():
         raise DataError(f"{file}: the file is empty: it needs a header line and rows")
     layout = find_layout(content, file)
-    separator, body = layout.separator, content[layout.start :]
-    table, misfits = _parse(body, layout.width, separator, file)
-    count = table.num_rows + len(misfits)
-    lines = Lines(body, separator, layout.above, count)
+    separator = layout.separator
+    cells, misfits = _parse(content, layout, file)
+    count = len(cells) + len(misfits)
+    lines = Lines(content, layout.start, separator, layout.above, count)
     records = np.delete(np.arange(1, count + 1), [misfit.record - 1 for misfit in misfits])
-    rejected, swallowing = _swallowed(table, records, misfits, lines, separator)
+    rejected, swallowing = _swallowed(cells, records, misfits, lines, separator)
     misfits = [misfit for misfit in misfits if misfit.record not in swallowing]
-    if count and count not in swallowing and not body.endswith((b"\n", b"\r")):
+    if count and count not in swallowing and not content.endswith((b"\n", b"\r")):
         text = lines.texts_of(count)
-        if reason := cut_off(text, table, len(records) > 0 and records[-1] == count, separator):
+        if reason := cut_off(text, cells, len(records) > 0 and records[-1] == count, separator):
             rejected.append(Rejected(lines.line_of(count), reason, "\n".join(text)))
             misfits, swallowing = [misfit for misfit in misfits if misfit.record != count], swallowing | {count}
     if swallowing:
         keep = ~np.isin(records, list(swallowing))
-        table, records = table.filter(pa.array(keep)), records[keep]
+        cells, records = cells[keep].reset_index(drop=True), records[keep]
     rejected += decoded.struck
-    cells = pd.DataFrame({i: table.column(i).to_pandas() for i in range(layout.width)}, dtype="str")
     names = whole_header(layout.header, cells, len(rejected) + len(misfits), file)
     mended, repeated = _mended(misfits, names, separator)
     rejected += [
@@ -78,7 +80,7 @@ def parse_delimited(content: bytes, file: str) -> RawTable:
         if one.record not in mended and one.record not in repeated
     ]
     if mended:
-        cells = pd.concat([cells, pd.DataFrame(list(mended.values()), dtype="str")], ignore_index=True)
+        cells = stacked([cells, pd.DataFrame(list(mended.values()), dtype="str")])
         records = np.concatenate((records, np.fromiter(mended, np.int64)))
         order = np.argsort(records)
         cells, records = cells.iloc[order].reset_index(drop=True), records[order]
@@ -91,29 +93,31 @@ def parse_delimited(content: bytes, file: str) -> RawTable:
     if again := len(repeated) + int(headers.sum()):
         more.append(f"{_rows(again)} left out: the header repeated")
     rejected.sort(key=lambda one: one.line)
-    return RawTable(file, cells, records, lines.line_of, tuple(rejected), (*decoded.notes, *layout.notes, *more))
+    return RawTable(file, cells, records, lines.numbering(), tuple(rejected), (*decoded.notes, *layout.notes, *more))
 
 
-def _parse(body: bytes, width: int, separator: str, file: str) -> tuple[pa.Table, list[_Misfit]]:
-    """Parse rows of `width` text columns; the second value lists the records of another width."""
-    names = [str(i) for i in range(width)]
-    if not body.strip(b"\r\n"):
-        return pa.table({name: pa.array([], pa.string()) for name in names}), []
+def _parse(content: bytes, layout: Layout, file: str) -> tuple[pd.DataFrame, list[_Misfit]]:
+    """Parse the rows below the header, all as text; the second value lists the records of another width."""
+    columns = {i: Folding() for i in range(layout.width)}
+    names = [str(i) for i in columns]
     misfits: list[_Misfit] = []
 
     def misfit(row: pv.InvalidRow) -> str:
         misfits.append(_Misfit(row.number, row.actual_columns, row.expected_columns, row.text))
         return "skip"
 
+    reading = (
+        pv.ReadOptions(column_names=names, use_threads=False, block_size=LARGEST_RECORD),  # threads lose numbers
+        pv.ParseOptions(delimiter=layout.separator, newlines_in_values=True, invalid_row_handler=misfit),
+        pv.ConvertOptions(
+            column_types=dict.fromkeys(names, pa.large_string()), strings_can_be_null=False, null_values=[]
+        ),
+    )
     try:
-        table = pv.read_csv(
-            pa.BufferReader(body),
-            pv.ReadOptions(column_names=names, use_threads=False, block_size=LARGEST_RECORD),  # threads lose numbers
-            pv.ParseOptions(delimiter=separator, newlines_in_values=True, invalid_row_handler=misfit),
-            pv.ConvertOptions(
-                column_types=dict.fromkeys(names, pa.string()), strings_can_be_null=False, null_values=[]
-            ),
-        )
+        if _FILLED.search(content, layout.start):
+            for batch in pv.open_csv(pa.BufferReader(pa.py_buffer(content).slice(layout.start)), *reading):
+                for column, piece in zip(columns.values(), batch.columns, strict=True):
+                    column.add(piece)
     except pa.ArrowException as error:
         reason = str(error).splitlines()[0]
         if "straddling" in reason:  # how Arrow says that a record is longer than a block
@@ -122,26 +126,26 @@ def _parse(body: bytes, width: int, separator: str, file: str) -> tuple[pa.Table
                 f'closed: look for a single " in the file and remove it'
             ) from error
         raise DataError(f"{file}: not a readable table ({quoted(reason, 120)})") from error
-    return table, misfits
+    return pd.DataFrame({i: column.column() for i, column in columns.items()}), misfits
 
 
 def _swallowed(
-    table: pa.Table, records: np.ndarray, misfits: Sequence[_Misfit], lines: Lines, separator: str
+    cells: pd.DataFrame, records: np.ndarray, misfits: Sequence[_Misfit], lines: Lines, separator: str
 ) -> tuple[list[Rejected], set[int]]:
     """Find the records in which a stray quotation mark swallowed lines; return those lines, and the records."""
-    with_breaks = np.zeros(table.num_rows, dtype=bool)
+    with_breaks = np.zeros(len(cells), dtype=bool)
     if lines.may_break:
-        for column in table.columns:
-            with_breaks |= pc.match_substring_regex(column, "[\r\n]").to_numpy(zero_copy_only=False)
+        for _, column in cells.items():
+            with_breaks |= _holding(column, "[\r\n]")
     several = [*records[with_breaks].tolist(), *(one.record for one in misfits if {"\n", "\r"} & set(one.text))]
     if not several:
         return [], set()
     texts = {record: lines.texts_of(record) for record in several}
-    clean = table.filter(pa.array(~with_breaks)).slice(0, SHAPE_ROWS)
-    rows = [list(row) for row in zip(*(column.to_pylist() for column in clean.columns), strict=True)]
+    rows = cells.iloc[np.flatnonzero(~with_breaks)[:SHAPE_ROWS]].to_numpy().tolist()
     if not rows:  # every row has line breaks: their first lines must do
         rows = [next(_read(texts[record][:1], separator), []) for record in several[:SHAPE_ROWS]]
-    shape = RowShape([row for row in rows if len(row) == table.num_columns], table.num_columns, separator)
+    width = cells.shape[1]
+    shape = RowShape([row for row in rows if len(row) == width], width, separator)
     texts = {record: text for record, text in texts.items() if swallows(text, shape, separator)}
     rejected = [one for record, text in texts.items() for one in reject_each(lines.line_of(record), text)]
     return rejected, set(texts)
@@ -171,9 +175,16 @@ def _headers_again(cells: pd.DataFrame, names: Sequence[str]) -> np.ndarray:
     again = np.zeros(len(cells), dtype=bool)
     first = next((i for i, name in enumerate(names) if name), None)
     if first is not None:
-        for row in np.flatnonzero(cells.iloc[:, first].str.contains(names[first], regex=False).to_numpy(bool)):
+        for row in np.flatnonzero(_holding(cells.iloc[:, first], re.escape(names[first]))):
             again[row] = [cell.strip("\ufeff ") for cell in cells.iloc[int(row)]] == list(names)
     return again
+
+
+def _holding(cells: pd.Series, pattern: str) -> np.ndarray:
+    """Return the mask of the cells in which a pattern is found."""
+    codes, distinct = by_distinct_if_folded(cells)
+    found: np.ndarray = distinct.str.contains(pattern).to_numpy(dtype=bool)[codes]
+    return found
 
 
 def _read(lines: Iterable[str], separator: str) -> Iterator[list[str]]:

@@ -10,6 +10,7 @@ import pandas as pd
 from embedrec.columns import CUSTOMER, DETAILS, INTERACTIONS, PAGE_VIEWS, PRODUCT, TIME_SPENT
 from embedrec.errors import quoted
 from embedrec.tables.config import ColumnsConfig
+from embedrec.tables.distinct import unfolded
 from embedrec.tables.headers import find_columns, listing
 from embedrec.tables.ledger import Ledger
 from embedrec.tables.raw import RawTable
@@ -35,7 +36,7 @@ def read_products(raw: RawTable, config: ColumnsConfig, known: Collection[str] =
     ledger.set_aside(products.isin(config.not_products).to_numpy(), "that stand for no product")
     ledger.set_aside(products.isin(known).to_numpy(), "of products that the shop already has, which stay as they are,")
     table = pd.concat([products.rename(PRODUCT), product_attributes(ledger, columns)], axis=1)
-    return _one_row_each(table, PRODUCT, ledger), ledger
+    return _one_row_each(unfolded(table), PRODUCT, ledger), ledger
 
 
 def read_customers(raw: RawTable, config: ColumnsConfig) -> tuple[pd.DataFrame, Ledger]:
@@ -44,7 +45,8 @@ def read_customers(raw: RawTable, config: ColumnsConfig) -> tuple[pd.DataFrame, 
     customers = id_column(ledger, columns[CUSTOMER])
     ledger.quarantine(customers.isna().to_numpy(), columns[CUSTOMER], "is missing")
     behaviour = {name: number_column(ledger, columns.get(name), at_least=0) for name in (PAGE_VIEWS, TIME_SPENT)}
-    return _one_row_each(pd.DataFrame({CUSTOMER: customers, **behaviour}), CUSTOMER, ledger), ledger
+    table = pd.DataFrame({CUSTOMER: customers, **behaviour})
+    return _one_row_each(unfolded(table), CUSTOMER, ledger), ledger
 
 
 def _open(

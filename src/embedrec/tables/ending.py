@@ -5,18 +5,17 @@ from __future__ import annotations
 import csv
 from collections.abc import Sequence
 
-import pyarrow as pa
-import pyarrow.compute as pc
+import pandas as pd
 
 MAY_BE = "the file may be cut off"
 LONG = 8  # characters: a date, a time, a long id
 FEWEST_LONG, FEWEST_SHORT = 5, 20  # rows that must agree before a shorter cell counts as cut
 
 
-def cut_off(text: Sequence[str], table: pa.Table, fits: bool, separator: str) -> str | None:
+def cut_off(text: Sequence[str], cells: pd.DataFrame, fits: bool, separator: str) -> str | None:
     """Return why a last record that no line end follows was cut off; None if it is whole.
 
-    `text` are its lines; if it `fits`, it is the last row of `table`. It was cut off if it has fewer fields than the
+    `text` are its lines; if it `fits`, it is the last row of `cells`. It was cut off if it has fewer fields than the
     others, an open quotation mark, or a last cell shorter than all others, which are of one length.
     """
     row, closed = [""], True
@@ -27,12 +26,11 @@ def cut_off(text: Sequence[str], table: pa.Table, fits: bool, separator: str) ->
     if not closed:
         return f"a quotation mark that is not closed; {MAY_BE}"
     if not fits:
-        short = len(row) < table.num_columns
-        return f"{len(row)} fields where {table.num_columns} are wanted; {MAY_BE}" if short else None
-    lengths = pc.utf8_length(table.column(table.num_columns - 1))
-    others, cut = lengths.slice(0, len(lengths) - 1), lengths[-1].as_py()
-    ends = pc.min_max(others).as_py()
-    same = ends["min"] is not None and ends["min"] == ends["max"]
-    if same and cut < ends["min"] and len(others) >= (FEWEST_LONG if ends["min"] >= LONG else FEWEST_SHORT):
+        short = len(row) < cells.shape[1]
+        return f"{len(row)} fields where {cells.shape[1]} are wanted; {MAY_BE}" if short else None
+    lengths = cells.iloc[:, -1].str.len().to_numpy()
+    others, cut = lengths[:-1], lengths[-1]
+    same = len(others) > 0 and others.min() == others.max()
+    if same and cut < others[0] and len(others) >= (FEWEST_LONG if others[0] >= LONG else FEWEST_SHORT):
         return f"a last cell shorter than all others and no line end; {MAY_BE}"
     return None

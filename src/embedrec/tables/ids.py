@@ -57,10 +57,10 @@ def parse_ids(cells: pd.Series, where: str) -> Ids:
     rounded = text_matches(text, r"[0-9]+[.,][0-9]+[eE]\+?[0-9]+|[0-9]+[eE]\+[0-9]+")
     reasons[rounded] = "was rounded by a spreadsheet: format the column as text and export again"
     filled = text[text != ""]
-    if look := sorted({value for value in filled if value.lower() in _LOOK_MISSING}) if len(filled) else []:
+    if look := sorted(filled[filled.str.lower().isin(_LOOK_MISSING)].unique()):
         notes.append(f"ids that read like a missing value are kept as text: {', '.join(map(quoted, look))}")
     padded = filled[filled.str.startswith("0")]
-    if len(padded) and (near := len(set(padded.str.lstrip("0")) & set(filled))):
+    if len(padded) and (near := len(pd.Index(padded.str.lstrip("0")).unique().intersection(pd.Index(filled)))):
         notes.append(f"{near:,} ids differ from another only by leading zeros ('007', '7'): kept apart")
     return Ids(spread(text.mask(text == ""), codes), spread(reasons, codes), tuple(notes))
 

@@ -54,7 +54,7 @@ class Ledger:
         if mend:
             self._mends[header] = mend
         taken = self._take(rows, _QUARANTINED)
-        why = reasons if isinstance(reasons, str) else reasons.to_numpy()[taken]
+        why = reasons if isinstance(reasons, str) else reasons.iloc[taken].to_numpy()
         self._quarantined.append((header, pd.Series(why, index=taken, dtype="str")))
 
     def set_aside(self, rows: np.ndarray, rule: str) -> None:

@@ -6,7 +6,7 @@ import csv
 import io
 import itertools
 from array import array
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import numpy as np
@@ -21,14 +21,16 @@ class Lines:
     at first use.
     """
 
-    def __init__(self, body: bytes, separator: str, before: int, records: int) -> None:
-        """`before` lines stand above the body; `records` were read from it."""
-        self._body = body
+    def __init__(self, content: bytes, start: int, separator: str, before: int, records: int) -> None:
+        """`before` lines stand above the body, which begins at byte `start`; `records` were read from it."""
+        self._content = content
+        self._start = start
         self._separator = separator
         self._before = before
         self._records = records
-        self.one_each = _count(body) == records
-        self.may_break = not self.one_each and b'"' in body  # a record may take several lines
+        self._count = _count(content, start)
+        self.one_each = self._count == records
+        self.may_break = not self.one_each and content.find(b'"', start) >= 0  # a record may take several lines
         self._first: np.ndarray | None = None
         self._begins: np.ndarray | None = None
 
@@ -36,17 +38,24 @@ class Lines:
         """Return the line of the file on which a record begins; exact also with line breaks in quotation marks."""
         return self._before + self._line(record)
 
+    def numbering(self) -> Callable[[int], int]:
+        """Return `line_of`, for keeps: with the text only where it takes the text to answer."""
+        before = self._before
+        return (lambda record: before + record) if self.one_each else self.line_of
+
     def texts_of(self, record: int) -> list[str]:
         """Return the text of every line that a record takes, without line ends."""
+        content = self._content
         if self.one_each and record == self._records:  # the usual question: is the last line whole?
-            text = self._body.rstrip(b"\r\n")
-            return [text[max(text.rfind(b"\n"), text.rfind(b"\r")) + 1 :].decode()]
+            begin = max(content.rfind(b"\n", self._start), content.rfind(b"\r", self._start), self._start - 1) + 1
+            if begin < len(content):
+                return [content[begin:].decode()]
         if self._begins is None:
-            self._begins = _begins(self._body)
+            self._begins = _begins(content, self._start)
         first = self._line(record) - 1
         last = max(self._line(record + 1) - 1, first + 1)
-        cuts = [*self._begins[first : last + 1], len(self._body)][: last - first + 1]
-        pieces = [self._body[start:end] for start, end in itertools.pairwise(cuts)]
+        cuts = [*self._begins[first : last + 1].tolist(), len(content)][: last - first + 1]
+        pieces = [content[start:end] for start, end in itertools.pairwise(cuts)]
         texts = [piece.rstrip(b"\r\n").decode() for piece in pieces]
         while texts and not texts[-1]:  # empty lines between two records
             texts.pop()
@@ -57,17 +66,19 @@ class Lines:
             return record
         if self._first is None:
             self._first = self._first_lines()
-        return int(self._first[record - 1]) if record <= len(self._first) else _count(self._body) + 1
+        return int(self._first[record - 1]) if record <= len(self._first) else self._count + 1
 
     def _first_lines(self) -> np.ndarray:
         """Return the line on which each record begins, counted from 1 in the body."""
-        if b'"' not in self._body:
-            begins = _begins(self._body)
-            texts = np.frombuffer(self._body, np.uint8)[begins]
+        if self._content.find(b'"', self._start) < 0:
+            begins = _begins(self._content, self._start)
+            texts = np.frombuffer(self._content, np.uint8)[begins]
             return np.flatnonzero((texts != 10) & (texts != 13)) + 1
         first, before = array("q"), 0
         with large_cells():
-            reader = csv.reader(io.StringIO(self._body.decode(), newline=""), delimiter=self._separator)
+            stream = io.BytesIO(self._content)  # which shares the bytes
+            stream.seek(self._start)
+            reader = csv.reader(io.TextIOWrapper(stream, "utf-8", newline=""), delimiter=self._separator)
             for row in reader:
                 if row:
                     first.append(before + 1)
@@ -85,17 +96,17 @@ def large_cells() -> Iterator[None]:
         csv.field_size_limit(before)
 
 
-def _count(body: bytes) -> int:
-    if body.count(b"\r") == body.count(b"\r\n"):
-        return body.count(b"\n") + (not body.endswith(b"\n"))
-    return len(_begins(body))
+def _count(content: bytes, start: int) -> int:
+    if content.count(b"\r", start) == content.count(b"\r\n", start):
+        return content.count(b"\n", start) + (not content.endswith(b"\n"))
+    return len(_begins(content, start))
 
 
-def _begins(body: bytes) -> np.ndarray:
-    """Return the byte at which each line begins, whatever its end: LF, CRLF or CR."""
-    letters = np.frombuffer(body, np.uint8)
+def _begins(content: bytes, start: int) -> np.ndarray:
+    """Return the byte at which each line from `start` on begins, whatever its end: LF, CRLF or CR."""
+    letters = np.frombuffer(content, np.uint8, offset=start)
     ends = letters == 10
-    if b"\r" in body:
+    if content.find(b"\r", start) >= 0:
         ends |= (letters == 13) & np.append(letters[1:] != 10, True)
-    begins = np.concatenate(([0], np.flatnonzero(ends) + 1))
-    return begins[begins < len(body)]
+    begins = np.concatenate(([0], np.flatnonzero(ends) + 1)) + start
+    return begins[begins < len(content)]

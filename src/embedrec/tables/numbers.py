@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from embedrec.errors import DataError, quoted
-from embedrec.tables.distinct import by_distinct, spread, text_matches
+from embedrec.tables.distinct import by_distinct_if_folded, spread, text_matches
 
 MISSING = frozenset({"", "na", "n/a", "#n/a", "nan", "null", "none", "nil", "-", "\\n"})  # compared in lower case
 """Cells of a number, date, category or title column that say "no value". Never applied to ids."""
@@ -22,19 +22,21 @@ def is_missing(cells: pd.Series) -> np.ndarray:
     """Tell which cells say "no value"."""
     if cells.dtype.kind in "fM":
         return cells.isna().to_numpy()
-    codes, distinct = by_distinct(cells)
+    codes, distinct = by_distinct_if_folded(cells)
     missing: np.ndarray = distinct.str.strip().str.lower().isin(MISSING).to_numpy()[codes]
     return missing
 
 
-def parse_numbers(cells: pd.Series, where: str, *, thousands: bool = True) -> tuple[pd.Series, np.ndarray]:
+def parse_numbers(
+    cells: pd.Series, where: str, *, scale: str = "", thousands: bool = True
+) -> tuple[pd.Series, np.ndarray]:
     """Read numbers; `where` names file and column in messages.
 
     Currency signs and thousands separators go. A comma or a point that could be either ('1,299') is read as
     the other cells of the column say: those with another number of digits behind it, with both signs, with one sign
     twice, or below one ('0.500'). Whole numbers say nothing: people write '1.299' and '2500' in one column. A program
     that writes three decimals drops their last zeros or meets a number below one or above 999 before long.
-    Where `thousands` is false, numbers are too small to be grouped and each sign is a decimal one.
+    A `scale` such as '/5' may end a cell. Where `thousands` is false, numbers are too small to be grouped and each sign is a decimal one.
 
     Returns (values as float64 with NaN = missing, mask of the filled cells that are no finite number).
     Raises DataError where a comma or a point could be either and no other cell decides it.
@@ -44,8 +46,8 @@ def parse_numbers(cells: pd.Series, where: str, *, thousands: bool = True) -> tu
         return values.reset_index(drop=True), np.isinf(cells.to_numpy())
     if cells.dtype.kind == "M":
         return pd.Series(np.nan, index=range(len(cells))), cells.notna().to_numpy()
-    codes, distinct = by_distinct(cells)
-    text = distinct.str.strip()
+    codes, distinct = by_distinct_if_folded(cells)
+    text = distinct.str.removesuffix(scale).str.strip()
     missing = text.str.lower().isin(MISSING).to_numpy()
     plain = text_matches(text, _PLAIN)
     if not (plain | missing).all() or (thousands and text_matches(text, _GROUPED_BY_POINT).any()):

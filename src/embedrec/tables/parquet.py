@@ -15,6 +15,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from embedrec.errors import DataError, quoted
+from embedrec.tables.folding import folded
 from embedrec.tables.guarded import refuse_bomb, refuse_too_large, size_of
 from embedrec.tables.raw import RawTable
 
@@ -99,4 +100,4 @@ def _as_pandas(column: pa.ChunkedArray) -> pd.Series | None:
         text = column.cast(pa.large_string())
     except pa.ArrowException:
         return None
-    return pd.Series(text.to_pandas(), dtype="str").fillna("")
+    return folded(pc.fill_null(text, ""))

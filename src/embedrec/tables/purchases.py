@@ -31,7 +31,7 @@ from embedrec.columns import (
 from embedrec.errors import quoted
 from embedrec.tables.busiest import cap_busiest
 from embedrec.tables.config import IGNORE, ColumnsConfig
-from embedrec.tables.distinct import by_distinct
+from embedrec.tables.distinct import by_distinct, repeated
 from embedrec.tables.headers import COLUMNS, find_columns, key, listing, order_number
 from embedrec.tables.ledger import Ledger
 from embedrec.tables.numbers import parse_numbers
@@ -136,7 +136,7 @@ def read_event_rows(
             TIME: times,
             CUSTOMER: customers,
             PRODUCT: products,
-            EVENT: pd.Series(kinds, dtype="str"),
+            EVENT: pd.Series(kinds),
             QUANTITY: quantity,
             PRICE: price,
             TIME_SPENT: spent if by_row else number_column(ledger, None),
@@ -144,16 +144,16 @@ def read_event_rows(
             **part,
             **order,
         },
-    )[used].reset_index(drop=True)
-    totals = is_history and not by_row and (PAGE_VIEWS in columns or TIME_SPENT in columns)
-    line = pd.DataFrame({TIME: times, PRODUCT: products, CUSTOMER: customers, PAGE_VIEWS: views, TIME_SPENT: spent})
-    return EventRows(
-        events,
-        ledger,
-        attributes=None if attributes is None else line[[TIME, PRODUCT]].join(attributes)[used & products.notna()],
-        behaviour=line[[TIME, CUSTOMER, PAGE_VIEWS, TIME_SPENT]][used] if totals else None,
-        warnings=warnings,
+        copy=False,
     )
+    events = events if used.all() else events[used].reset_index(drop=True)
+    totals = is_history and not by_row and (PAGE_VIEWS in columns or TIME_SPENT in columns)
+    if attributes is not None:
+        attributes = pd.DataFrame({TIME: times, PRODUCT: products}).join(attributes)[used & products.notna()]
+    behaviour = None
+    if totals:
+        behaviour = pd.DataFrame({TIME: times, CUSTOMER: customers, PAGE_VIEWS: views, TIME_SPENT: spent})[used]
+    return EventRows(events, ledger, attributes, behaviour, warnings)
 
 
 def _without_dates(ledger: Ledger) -> pd.Series:
@@ -177,9 +177,7 @@ def _find_customers_rating(
     if RATING not in columns or CUSTOMER_RATING in columns or config.customer_rating == IGNORE:
         return ()
     header = columns[RATING]
-    cells = ledger.raw.cells[header]
-    plain = cells.str.removesuffix("/5") if cells.dtype == "str" else cells
-    stars, _ = parse_numbers(plain, ledger.where(header), thousands=False)
+    stars, _ = parse_numbers(ledger.raw.cells[header], ledger.where(header), scale="/5", thousands=False)
     lines = pd.DataFrame({PRODUCT: products, CUSTOMER: customers, RATING: stars})[ledger.used & bought]
     each = lines[lines[RATING] > 0].groupby(PRODUCT).nunique()
     several = each[each[CUSTOMER] > 1]
@@ -193,13 +191,13 @@ def _find_customers_rating(
     )
 
 
-def _kinds(ledger: Ledger, header: str | None, config: ColumnsConfig, default_kind: str) -> np.ndarray:
+def _kinds(ledger: Ledger, header: str | None, config: ColumnsConfig, default_kind: str) -> pd.Categorical:
     """Return purchase, return, view, cart, '-' or '' (unknown) for each row.
 
     Rows of '-' are set aside, counted by name; those of '' are quarantined.
     """
     if header is None:
-        return np.full(len(ledger.raw.cells), default_kind, dtype=object)
+        return pd.Categorical.from_codes(np.zeros(len(ledger.raw.cells), np.int8), [default_kind])
     codes, names = by_distinct(as_text(ledger.raw.cells[header]))
     known = {key(kind): kind for kind in EVENT_KINDS}
     known |= {key(name): kind for name, kind in config.event_map.items()}
@@ -212,7 +210,8 @@ def _kinds(ledger: Ledger, header: str | None, config: ColumnsConfig, default_ki
         meaning.append(kind)
         if not kind:
             unknown.append(name)
-    kinds = np.asarray(meaning, dtype=object)[codes] if len(codes) else np.empty(0, dtype=object)
+    every = [*EVENT_KINDS, RETURN, IGNORE, ""]
+    kinds = pd.Categorical.from_codes(np.array([every.index(kind) for kind in meaning], np.int8)[codes], every)
     others = ", ".join((*EVENT_KINDS[1:], RETURN, IGNORE))
     ledger.quarantine(
         kinds == "",
@@ -233,12 +232,12 @@ def _drop_repeated_lines(ledger: Ledger, traded: np.ndarray) -> None:
     Where the file numbers its orders, a line that repeats within one order is a second piece, not a copy.
     """
     rows = np.flatnonzero(ledger.used & traded)
-    repeated = np.zeros(len(traded), dtype=bool)
-    repeated[rows] = ledger.raw.cells.iloc[rows].duplicated().to_numpy()
+    again = np.zeros(len(traded), dtype=bool)
+    again[rows] = repeated(ledger.raw.cells.iloc[rows])
     order = order_number(ledger.raw.headers)
     if order is None:
-        ledger.drop_duplicates(repeated, "equal to an earlier one in every column: counted once")
-    elif count := int(repeated.sum()):
+        ledger.drop_duplicates(again, "equal to an earlier one in every column: counted once")
+    elif count := int(again.sum()):
         ledger.note(f"{count:,} lines repeat within their {order}: kept as further pieces of the order")
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from typing import Literal
 
+import numpy as np
 import pandas as pd
 
 from embedrec.columns import (
@@ -28,6 +29,7 @@ from embedrec.columns import (
 from embedrec.errors import DataError, printable, quoted
 from embedrec.tables.config import IGNORE, ColumnsConfig, DataConfig
 from embedrec.tables.details import read_customers, read_products
+from embedrec.tables.distinct import by_distinct, in_text_order, stacked
 from embedrec.tables.fingerprint import fingerprint
 from embedrec.tables.headers import check_configured, find_columns, listing
 from embedrec.tables.known import first_known, last_known
@@ -69,14 +71,15 @@ def read_tables(config: DataConfig) -> Tables:
     customers, customers_ledger = _customers(history, raws.get(INTERACTIONS), behaviour, config.columns, warnings)
     products, products_ledger = _products(history, raws.get(DETAILS), config.columns, warnings)
     parts = [history] + ([behaviour] if behaviour else [])
-    events = in_order(pd.concat([part.events for part in parts], ignore_index=True))
-    purchases = events[events[EVENT] == PURCHASE]
-    unknown_products = _note_coverage(purchases[PRODUCT], products[PRODUCT], products_ledger, "(no details)")
-    unknown_customers = _note_coverage(purchases[CUSTOMER], customers[CUSTOMER], customers_ledger, "without attributes")
+    events = stacked([part.events for part in parts])
+    events = in_order(events.assign(**{name: in_text_order(events[name]) for name in (CUSTOMER, PRODUCT, EVENT)}))
+    bought = events.loc[events[EVENT] == PURCHASE, [CUSTOMER, PRODUCT]]
+    unknown_products = _note_coverage(bought[PRODUCT], products[PRODUCT], products_ledger, "(no details)")
+    unknown_customers = _note_coverage(bought[CUSTOMER], customers[CUSTOMER], customers_ledger, "without attributes")
     warnings += filter(None, [unknown_customers])
     ledgers = [part.ledger for part in parts] + [x for x in (customers_ledger, products_ledger) if x is not None]
     accounts = tuple(ledger.account() for ledger in ledgers)
-    if purchases.empty:
+    if bought.empty:
         raise DataError(f"{history.ledger.raw.file}: no purchase is left; {_fates(history.ledger)}")
     if unknown_products:
         raise DataError(f"{unknown_products}, or leave this table out with data.files.{DETAILS}=-")
@@ -199,13 +202,13 @@ def _note_coverage(bought: pd.Series, known: pd.Series, ledger: Ledger | None, k
     if ledger is None:
         return ""
     name = str(known.name)
-    purchases = bought.value_counts()
-    ids = set(known)
-    strangers = purchases[[value not in ids for value in purchases.index]]
+    codes, distinct = by_distinct(bought)
+    purchases = pd.Series(np.bincount(codes), index=distinct).sort_values(ascending=False, kind="stable")
+    strangers = purchases[pd.Index(known).get_indexer(purchases.index) < 0]
     missing = int(strangers.sum())
     if missing:
         ledger.note(f"{missing:,} purchases have a {name} that is not in this table: kept {kept}")
-    if idle := len(ids - set(purchases.index)):
+    if idle := int((purchases.index.get_indexer(pd.Index(known)) < 0).sum()):
         ledger.note(f"{idle:,} rows have a {name} without a purchase: kept")
     if missing <= len(bought) / 2:
         return ""

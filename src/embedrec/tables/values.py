@@ -10,7 +10,7 @@ import pandas as pd
 from embedrec.columns import CATEGORY, PARTS, PRICE, QUANTITY, RATING, RATING_COUNT, TEST, TITLE, TRAIN, VALID
 from embedrec.errors import DataError, quoted
 from embedrec.tables.dates import parse_dates
-from embedrec.tables.distinct import by_distinct, spread
+from embedrec.tables.distinct import by_distinct, by_distinct_if_folded, spread
 from embedrec.tables.headers import key, listing
 from embedrec.tables.ids import parse_ids
 from embedrec.tables.ledger import Ledger
@@ -182,11 +182,12 @@ def empty_rows(ledger: Ledger) -> np.ndarray:
     """Mask of the rows without a single value."""
     empty = np.ones(len(ledger.raw.cells), dtype=bool)
     for header in ledger.raw.cells.columns:
-        cells = ledger.raw.cells.loc[empty, header]
-        if cells.empty:
+        rows = np.flatnonzero(empty)
+        if not len(rows):
             break
-        missing = cells.isna() if cells.dtype.kind in "fM" else cells.str.strip() == ""
-        empty[np.flatnonzero(empty)[~missing.to_numpy(dtype=bool)]] = False
+        codes, distinct = by_distinct_if_folded(ledger.raw.cells[header].iloc[rows])
+        missing = distinct.isna() if distinct.dtype.kind in "fM" else distinct.str.strip() == ""
+        empty[rows[~missing.to_numpy(dtype=bool)[codes]]] = False
     return empty
 
 
@@ -196,8 +197,7 @@ def _numbers(ledger: Ledger, header: str, *, scale: str = "", thousands: bool = 
     Raises DataError if more than half of the filled cells are no numbers.
     """
     cells = ledger.raw.cells[header]
-    plain = cells.str.removesuffix(scale) if scale and cells.dtype == "str" else cells
-    values, bad = parse_numbers(plain, ledger.where(header), thousands=thousands)
+    values, bad = parse_numbers(cells, ledger.where(header), scale=scale, thousands=thousands)
     filled = int(bad.sum()) + int(values.notna().sum())
     if bad.sum() > filled / 2:
         row = int(np.flatnonzero(bad)[0])
