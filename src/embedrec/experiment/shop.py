@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
-import numpy as np
-
 from embedrec.demo_shop import ORACLE, is_complete, write_demo_shop
-from embedrec.features import DAY, Catalogue, History, build_history
+from embedrec.doctor import Examination, examine, too_little
+from embedrec.features import Catalogue, History, build_history
 from embedrec.splits import Split, SplitConfig, arrange
 from embedrec.tables import DataConfig, Tables, read_tables
 
 DEMO = "demo"
-MIN_PURCHASES = 1000
-"""With fewer purchases before the test there is too little signal to fit embeddings."""
-MIN_RETURNING = 25
-"""At least this many customers must have bought on two days, or little shows what follows a purchase."""
 
 
 @dataclass(frozen=True)
@@ -30,19 +26,15 @@ class Shop:
     oracle: Path | None
     """Where the best reachable figures lie; only a synthetic shop has them."""
 
-    @property
+    @cached_property
     def too_little(self) -> str:
         """Why a learned model cannot be trusted on this shop; empty where it can."""
-        before = self.history.times < self.split.test_from
-        past = self.history.users[before]
-        visits = np.unique(np.stack([past, self.history.times[before] // DAY]), axis=1)[0]
-        returning = int((np.bincount(visits) >= 2).sum())
-        if len(past) < MIN_PURCHASES:
-            return f"{len(past):,} purchases before the test, about {MIN_PURCHASES:,} are needed to train embeddings"
-        if returning < MIN_RETURNING:
-            repeatedly = "on two days" if self.split.dated else "twice"
-            return f"{returning} customers who bought {repeatedly} before the test, about {MIN_RETURNING} are needed"
-        return ""
+        return too_little(self.history, self.split)
+
+    @cached_property
+    def examination(self) -> Examination:
+        """What the data doctor finds."""
+        return examine(self.tables, self.history, self.catalogue, self.split)
 
 
 def open_shop(data: DataConfig, split: SplitConfig) -> Shop:
