@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from embedrec.doctor.detectors.dates import dates
@@ -25,6 +25,12 @@ class Examination:
 
     facts: Facts
     findings: tuple[Finding, ...]
+    too_little: str = ""
+    """Why a learned model cannot be trusted; empty where it can."""
+
+    def with_finding(self, finding: Finding) -> Examination:
+        """Add one."""
+        return replace(self, findings=_gravest_first([*self.findings, finding]))
 
     def plain(self) -> dict[str, Any]:
         """Return both as JSON holds them."""
@@ -34,18 +40,23 @@ class Examination:
 def examine(tables: Tables, history: History, catalogue: Catalogue, split: Split) -> Examination:
     """Examine a shop that was split; its events may carry made-up times."""
     facts = facts_of(tables, tables.time == "dates" and split.dated).with_held_out(held_out_of(history, split))
-    size_found = size(facts, too_little(history, split))
-    return _examination(facts, [*size_found, *leaks(tables, history, catalogue, split)], tables)
+    lacking = too_little(history, split)
+    found = [*size(facts, lacking), *leaks(tables, history, catalogue, split)]
+    return Examination(facts, _gravest_first([*found, *_of_tables(tables, facts)]), lacking)
 
 
 def examine_whole(tables: Tables, refused: str) -> Examination:
     """Examine a shop that cannot be split, for the reason `refused`."""
     facts = facts_of(tables, tables.time == "dates")
-    return _examination(facts, [Finding("stop", f"nothing can be held out to test on: {refused}"), *size(facts, "")], tables)
+    found = [Finding("stop", f"nothing can be held out to test on: {refused}"), *size(facts, "")]
+    return Examination(facts, _gravest_first([*found, *_of_tables(tables, facts)]))
 
 
-def _examination(facts: Facts, found: list[Finding], tables: Tables) -> Examination:
+def _of_tables(tables: Tables, facts: Facts) -> list[Finding]:
+    ignored = tables.time == "dates" and facts.time is None  # the split pays no heed to the dates there are
     warned = [Finding("warn", warning) for warning in tables.warnings]
-    undated = tables.time == "dates" and facts.time is None  # the split pays no heed to the dates there are
-    every = [*found, *([] if undated else dates(facts.time)), *ids(facts), *spread(facts), *warned]
-    return Examination(facts, tuple(sorted(every, key=lambda one: SEVERITIES.index(one.severity))))
+    return [*([] if ignored else dates(facts.time)), *ids(facts), *spread(facts), *warned]
+
+
+def _gravest_first(findings: list[Finding]) -> tuple[Finding, ...]:
+    return tuple(sorted(findings, key=lambda one: SEVERITIES.index(one.severity)))

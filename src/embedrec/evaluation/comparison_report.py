@@ -15,6 +15,7 @@ from embedrec.evaluation.model_page import COVERAGE, HITS, LEADING, NDCG, Json, 
 from embedrec.evaluation.tuning_section import add_tuning
 from embedrec.evaluation.verdict import MIN_CUSTOMERS, RANDOM, Verdict
 from embedrec.report import (
+    Finding,
     Cell,
     Entry,
     column,
@@ -41,7 +42,7 @@ def write_comparison_report(
     *,
     verdict: Verdict,
     accounts: Sequence[TableAccount] = (),
-    warnings: Sequence[str] = (),
+    findings: Sequence[Finding] = (),
     names: Mapping[str, str] | None = None,
 ) -> None:
     """Write report.html from the contents of metrics.json; `names` are readable names, by model."""
@@ -59,7 +60,7 @@ def write_comparison_report(
     page.ratings()
     page.calibration()
     page.parts()
-    page.data(accounts, warnings)
+    page.data(accounts, findings)
     page.method()
     page.report.write(path)
 

@@ -46,9 +46,26 @@ def open_shop(data: DataConfig, split: SplitConfig) -> Shop:
         DataError: as `read_tables`, or the protocol asks for what the tables do not hold.
         ConfigError: the split's dates do not lie within the data.
     """
+    tables = open_tables(data)
     oracle = Path(data.path) / ORACLE if data.path else None
-    if data.name == DEMO and oracle and not is_complete(oracle.parent):
-        write_demo_shop(oracle.parent)
-    tables, windows = arrange(read_tables(data), split)
-    history, catalogue = build_history(tables.customers, tables.products, tables.events)
-    return Shop(tables, history, catalogue, windows, oracle if oracle and oracle.exists() else None)
+    return split_shop(tables, split, oracle if oracle and oracle.exists() else None)
+
+
+def open_tables(data: DataConfig) -> Tables:
+    """Read the tables of a shop; the demo shop is made on first use.
+
+    Raises DataError as `read_tables`.
+    """
+    if data.name == DEMO and data.path and not is_complete(Path(data.path)):
+        write_demo_shop(Path(data.path))
+    return read_tables(data)
+
+
+def split_shop(tables: Tables, split: SplitConfig, oracle: Path | None = None) -> Shop:
+    """Number the ids of a shop and cut it in time.
+
+    Raises DataError or ConfigError as `open_shop` where it cannot be split so.
+    """
+    arranged, windows = arrange(tables, split)
+    history, catalogue = build_history(arranged.customers, arranged.products, arranged.events)
+    return Shop(arranged, history, catalogue, windows, oracle)

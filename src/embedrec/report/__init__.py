@@ -17,6 +17,7 @@ from embedrec.report.cells import (
 from embedrec.report.curves import curve_figure, line_figure, reliability_figure, steps_figure
 from embedrec.report.drawing import colours, leading_colours
 from embedrec.report.finding import SEVERITIES, Finding, Severity
+from embedrec.report.histogram import histogram_figure
 from embedrec.report.marks import BEST, RAMP, STOPPED, Better, Dot, Mark, shades, visible_dots
 from embedrec.report.page import Cell, Command, Prose, Report, TableCell
 from embedrec.report.parallel import Line, parallel_figure, parallel_height
@@ -55,6 +56,7 @@ __all__ = [
     "duration",
     "estimate",
     "fixed",
+    "histogram_figure",
     "interval_figure",
     "leading_colours",
     "line_figure",
