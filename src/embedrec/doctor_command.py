@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import shlex
+from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -18,20 +20,25 @@ PAGES = (".html", ".htm")
 def diagnose(arguments: list[str], conf: Path) -> None:
     """Examine the tables, print a summary, write the page, and print its path as the last line."""
     parser = Parser(
-        description="Data doctor: what is in the tables, what was repaired, quarantined or refused, and whether a model "
-        "can be trusted on them.",
+        description="Data doctor: what is in the tables, what was repaired, quarantined or refused, and whether a "
+        "model can be trusted on them.",
         epilog="examples: python scripts/doctor.py outputs/demo; python scripts/doctor.py online_retail; "
         "python scripts/doctor.py DIR columns.price=- --report shop.html",
     )
-    parser.add_argument("data", metavar="DATA", help="folder with the tables, one line-item file, or a name in conf/data")
     parser.add_argument(
-        "settings", metavar="SETTING", nargs="*", help="as of train.py: data.columns.price=- (or columns.price=-), split.…"
+        "data", metavar="DATA", help="folder with the tables, one line-item file, or a name in conf/data"
+    )
+    parser.add_argument(
+        "settings",
+        metavar="SETTING",
+        nargs="*",
+        help="as of train.py: data.columns.price=- (or columns.price=-), split.…",
     )
     parser.add_argument("--report", metavar="FILE", help="page to write; a new folder in outputs/doctor without it")
     given = parser.parse_intermixed_args(arguments)
     page = _page(given.report)
     overrides = [*_data(given.data, conf), *map(_setting, given.settings)]
-    with_hydra(lambda composed: _task(composed, page), overrides, conf, "train")
+    with_hydra(lambda composed: _task(composed, page, overrides), overrides, conf, "train")
 
 
 def _page(given: str | None) -> Path | None:
@@ -60,8 +67,10 @@ def _data(given: str, conf: Path) -> list[str]:
             f"{quoted(given)}: no such folder or file, and no data set of conf/data{nearest(given, known)}; "
             f"known: {', '.join(known)}"
         )
-    escaped = given.replace("\\", "\\\\").replace('"', '\\"')
-    return ["data=files", f'data.path="{escaped}"']
+    if not re.fullmatch(r"[\w.~$/-]*/[\w./-]*", given):  # else Hydra would read signs of its own in it
+        escaped = given.replace("\\", "\\\\").replace('"', '\\"')
+        given = f'"{escaped}"'
+    return ["data=files", f"data.path={given}"]
 
 
 def _setting(given: str) -> str:
@@ -75,7 +84,7 @@ def _setting(given: str) -> str:
     return given
 
 
-def _task(composed: Any, page: Path | None) -> None:
+def _task(composed: Any, page: Path | None, overrides: list[str]) -> None:
     from rich.console import Console
 
     from embedrec.doctor import examine_whole
@@ -102,15 +111,13 @@ def _task(composed: Any, page: Path | None) -> None:
     else:
         examination = shop.examination
         found = _look_for_signal(shop)
-        examination = examination.with_finding(found.finding())
+        examination = examination.with_finding(found.finding()) if found else examination
         tables = shop.tables
     advice = advise(tables, examination, found)
     print_summary(Console(highlight=False), name, tables, examination, advice)
-    where = "data.path=" + quoted(config.data.path) if config.data.name == "files" else f"data={config.data.name}"
-    command = f"python scripts/train.py {where} {' '.join(advice.settings)}"
     target = page or _new_folder(config, name) / "report.html"
     try:
-        write_page(target, name, tables, examination, advice, command)
+        write_page(target, name, tables, examination, advice, _training(overrides, advice.settings))
         if page is None:
             _write_rest(target.parent, examination, tables)
     except OSError as error:
@@ -132,6 +139,13 @@ def _look_for_signal(shop: Any) -> Any:
             progress.update(task, description=f"Looking for a signal: {step}", advance=1)
 
         return signal(shop.history, shop.catalogue, shop.split, say=say)
+
+
+def _training(overrides: list[str], advised: Mapping[str, str]) -> str:
+    """Return the command that trains on the same tables as advised, where nothing else was asked for."""
+    asked = {one.partition("=")[0] for one in overrides}
+    settings = [*overrides, *(f"{key}={value}" for key, value in advised.items() if key not in asked)]
+    return shlex.join(["python", "scripts/train.py", *settings])
 
 
 def _name(data: Any) -> str:

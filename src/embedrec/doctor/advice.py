@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Literal
 
 from embedrec.columns import CATEGORY, CUSTOMER_RATING, PART, PRICE, RATING
 from embedrec.doctor.detectors.spread import OFTEN
@@ -11,6 +13,7 @@ from embedrec.doctor.signal import Signal
 from embedrec.splits import Protocol
 from embedrec.tables import Tables
 
+Trusted = Literal["yes", "care", "no"]
 SIMPLE = "popularity_recent"
 SHORTEST = 28.0
 """Days of purchases below which a tenth of them, the test, covers less than three days."""
@@ -23,8 +26,8 @@ class Advice:
     model: str
     protocol: str
     trust: str
-    trusted: bool
-    settings: tuple[str, ...]
+    trusted: Trusted
+    settings: Mapping[str, str]
 
 
 def advise(tables: Tables, examination: Examination, signal: Signal | None) -> Advice:
@@ -37,7 +40,7 @@ def advise(tables: Tables, examination: Examination, signal: Signal | None) -> A
         protocol=f"{protocol}: {why_protocol}",
         trust=why,
         trusted=trusted,
-        settings=(f"model={model}", f"split.protocol={protocol}"),
+        settings={"model": model, "split.protocol": protocol},
     )
 
 
@@ -45,12 +48,12 @@ def _model(tables: Tables, examination: Examination, signal: Signal | None) -> t
     facts = examination.facts
     if facts.held_out is None or examination.too_little:
         return SIMPLE, "there is too little to train on, so recommend what most customers buy now"
-    if signal and signal.tellable and not signal.found:
+    if signal and not signal.found:
         return SIMPLE, "who buys what looks like chance, so recommend what most customers buy now"
     attributes = facts.filled.get(CATEGORY, 0) + facts.filled.get(RATING, 0) > 0 or PRICE in facts.histograms
     if not attributes and facts.time is None and tables.time == "none":
         return "two_tower_ids", "with neither dates nor product attributes there are only ids to learn from"
-    rival = f", against {signal.model}, the best quick model" if signal and signal.tellable else ""
+    rival = f", against {signal.model}, the best quick model" if signal else ""
     if (facts.held_out.repeat_share or 0) >= OFTEN:
         rival = ", against personal_frequency: customers come back for what they know"
     rated = "; biased_mf predicts the stars that customers give" if CUSTOMER_RATING in tables.events else ""
@@ -65,16 +68,20 @@ def _protocol(tables: Tables, examination: Examination) -> tuple[Protocol, str]:
         short = f"; {time.days:,.0f} days are short, so a test covers few of them" if time.days < SHORTEST else ""
         return "global_time", f"learn from the past, test on what came after one date, as in daily use{short}"
     if tables.time == "order":
-        return "leave_last_out", "the order of purchases is known, not their dates; figures are higher than in daily use"
+        return (
+            "leave_last_out",
+            "the order of purchases is known, not their dates; figures are higher than in daily use",
+        )
     return "random", "nothing tells which purchase came first; figures say little about the future"
 
 
-def _trust(examination: Examination) -> tuple[bool, str]:
+def _trust(examination: Examination) -> tuple[Trusted, str]:
     grave = [one for one in examination.findings if one.severity == "stop"]
     if grave:
         more = f", and {len(grave) - 1} more" if len(grave) > 1 else ""
-        return False, f"No: {grave[0].sentence}{more}."
+        return "no", f"No: {grave[0].sentence}{more}."
     doubts = sum(one.severity == "warn" for one in examination.findings)
     if doubts:
-        return True, f"With care: nothing forbids it; keep {'the warning' if doubts == 1 else f'{doubts} warnings'} in mind."
-    return True, "Yes, as far as the interval of a run's verdict goes."
+        warnings = "the warning" if doubts == 1 else f"{doubts} warnings"
+        return "care", f"With care: nothing forbids it; keep {warnings} in mind."
+    return "yes", "Yes, as far as the interval of a run's verdict goes."

@@ -41,7 +41,10 @@ def shape(facts: Facts) -> list[tuple[str, str]]:
         lines.append(("longest time without a purchase", f"{span.longest_gap_days:,.1f} days"))
     spread = facts.concentration
     lines += [
-        ("purchases of the top 1 % and 10 % of products", f"{percent(spread.top_1_percent)}, {percent(spread.top_10_percent)}"),
+        (
+            "purchases of the top 1 % and 10 % of products",
+            f"{percent(spread.top_1_percent)}, {percent(spread.top_10_percent)}",
+        ),
         ("Gini of products (0 even, 1 one takes all)", f"{spread.product_gini:.2f}"),
         ("purchases of the largest customer", f"{100 * spread.largest_customer:.1f} %"),
         ("customers with one purchase", percent(spread.customers_once)),
@@ -73,7 +76,7 @@ def held_out(facts: Facts) -> list[tuple[str, str]]:
 
 def edges(histogram: Histogram) -> list[str]:
     """Write the edges of a histogram as people read them."""
-    return [edge if isinstance(edge, str) else f"{edge:,g}" for edge in histogram.edges]
+    return [edge if isinstance(edge, str) else f"{edge:,.10g}" for edge in histogram.edges]
 
 
 def _of(count: int, whole: int | None) -> str:

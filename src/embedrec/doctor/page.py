@@ -10,9 +10,10 @@ from embedrec.doctor import lines
 from embedrec.doctor.advice import Advice
 from embedrec.doctor.examination import Examination
 from embedrec.evaluation.model_page import add_accounts
-from embedrec.report import Cell, Prose, Report, histogram_figure, percent
+from embedrec.report import Cell, Prose, Report, TableCell, histogram_figure, percent
 from embedrec.tables import Tables
 
+LOOKS = {"yes": "good", "care": "caution", "no": "stop"}
 SHOWN = 20  # quarantined rows
 LONGEST = 120  # letters of a quarantined text
 
@@ -22,7 +23,7 @@ def write_page(path: Path, name: str, tables: Tables, examination: Examination, 
     facts = examination.facts
     period = f"{facts.time.first[:10]} to {facts.time.last[:10]}" if facts.time else "without dates"
     report = Report(f"Data doctor: {name}", f"Purchases {period}.")
-    report.callout(f"Can a model be trusted on it? {advice.trust}", f"verdict {'good' if advice.trusted else 'stop'}")
+    report.callout(f"Can a model be trusted on it? {advice.trust}", f"verdict {LOOKS[advice.trusted]}")
     report.tiles(_tiles(examination))
     report.heading("Findings")
     report.findings(examination.findings)
@@ -37,7 +38,7 @@ def write_page(path: Path, name: str, tables: Tables, examination: Examination, 
     add_accounts(report, tables.accounts)
     _add_quarantine(report, tables.quarantine)
     rows = [*lines.shape(facts), *lines.joins(facts), *lines.held_out(facts)]
-    report.table(["What", "How much"], [[label, Prose(figure)] for label, figure in rows], "Counted in the tables.")
+    report.table(["What", "How much"], [[label, figure] for label, figure in rows], "Counted in the tables.")
     report.write(path)
 
 
@@ -63,7 +64,7 @@ def _add_quarantine(report: Report, rows: pd.DataFrame) -> None:
     if not len(rows):
         return
     shown = rows.head(SHOWN)
-    cells = [
+    cells: list[list[TableCell]] = [
         [str(row.line), str(row.file), str(row.column), Prose(str(row.reason)), Prose(str(row.text)[:LONGEST])]
         for row in shown.itertuples()
     ]

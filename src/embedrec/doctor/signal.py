@@ -16,10 +16,12 @@ import numpy as np
 from embedrec.doctor.held_out import held_out_of
 from embedrec.evaluation.intervals import paired_difference
 from embedrec.evaluation.ranking import Truth, rank
+from embedrec.evaluation.verdict import MIN_CUSTOMERS
 from embedrec.features import Catalogue, FeatureEncoder, History, Snapshot
 from embedrec.features.history import Bools, Floats, Ints
-from embedrec.models import ClassicConfig, PersonalFrequencyConfig, PopularityRecentConfig
+from embedrec.models import ClassicConfig, PopularityRecentConfig
 from embedrec.models.classic.item_knn import ItemKnnConfig
+from embedrec.models.classic.personal_frequency import PersonalFrequencyConfig
 from embedrec.report import Finding
 from embedrec.splits import Split
 
@@ -28,9 +30,10 @@ KNOWN = 5000
 RANKED = 2000  # of them, customers who are ranked for
 CELLS = 40_000_000  # scores a model and window, which bounds the time in a shop of many products
 PAIRED = 30_000  # products, above which comparing each with each would take minutes
+AGAIN = 30  # times that lines are shuffled anew where nobody buys twice
 STEPS = 8  # models fitted: three and the best of them, on the shop and on the copy
 FEWEST = 25
-"""Test customers below which no interval says anything."""
+"""Test customers below which no interval says anything, and nothing is measured."""
 
 Say = Callable[[str], None]
 
@@ -53,29 +56,30 @@ class Signal:
         """Whether the shop tells more than chance does."""
         return self.low > 0
 
-    @property
-    def tellable(self) -> bool:
-        """Whether there were customers enough."""
-        return self.customers >= FEWEST
-
     def finding(self) -> Finding:
         """Say it."""
         figures = {name: getattr(self, name) for name in ("model", "ndcg", "shuffled", "low", "high", "customers")}
-        plain = {name: None if value != value else value for name, value in figures.items()}
-        of = f"{self.customers:,} customers{self.skipped}"
-        if not self.tellable:
-            return Finding("warn", f"whether there is a signal cannot be told: {of}, {FEWEST} are needed", plain)
-        figures_said = (
-            f"{self.model} reaches NDCG@10 {self.ndcg:.4f}, and {self.shuffled:.4f} where customers buy at random; 95 % "
-            f"interval of the difference {self.low:+.4f} to {self.high:+.4f}, {of}"
-        ).replace("+-", "−").replace(" -", " −")
+        low, high = (f"{end:+.4f}".replace("-", "−") for end in (self.low, self.high))
+        said = (
+            f"{self.model} reaches NDCG@10 {self.ndcg:.4f}, and {self.shuffled:.4f} where customers buy at random; "
+            f"95 % interval of the difference {low} to {high}, {self.customers:,} customers{self.skipped}"
+        )
         if self.found:
-            return Finding("info", f"there is a signal: {figures_said}", plain)
-        return Finding("stop", f"no signal: no quick model beats chance ({figures_said})", plain)
+            return Finding("info", f"there is a signal: {said}", figures)
+        if self.customers < MIN_CUSTOMERS:
+            return Finding("warn", f"no signal to be seen among so few customers: {said}", figures)
+        return Finding("stop", f"no signal: no quick model beats chance ({said})", figures)
 
 
-def signal(history: History, catalogue: Catalogue, split: Split, seed: int = 0, say: Say = lambda _: None) -> Signal:
-    """Measure the quick models on a shop and on its shuffled copy; `say` is told each before it is fitted."""
+def signal(
+    history: History, catalogue: Catalogue, split: Split, seed: int = 0, say: Say = lambda _: None
+) -> Signal | None:
+    """Measure the quick models on a shop and on its shuffled copy; `say` is told each before it is fitted.
+
+    None where there are too few customers to test on.
+    """
+    if len(history.returning_buyers(split.test_from, split.end)) < FEWEST:
+        return None
     rng = np.random.default_rng(seed)
     known = _of_some(history, rng)
     models: list[ClassicConfig] = [PopularityRecentConfig(), PersonalFrequencyConfig()]
@@ -85,26 +89,44 @@ def signal(history: History, catalogue: Catalogue, split: Split, seed: int = 0, 
     # where nobody buys again, what a customer has would only fill the list
     view = "all" if held_out_of(known, split).repeat_share else "new"
     shop = _Measured.of(known, catalogue, split, models, view, lambda model: say(f"{model} on the shop"))
-    mixed = shuffled(known, split, rng)
+    mixed = shuffled(known, split, rng, repeats=view == "all")
     copy = _Measured.of(mixed, catalogue, split, models, view, lambda model: say(f"{model} on a shuffled copy"))
     users, ours, theirs = np.intersect1d(shop.users, copy.users, assume_unique=True, return_indices=True)
+    if len(users) < FEWEST:
+        return None
     gap = paired_difference(shop.ndcg[ours], copy.ndcg[theirs], seed)
-    means = (float(one.mean()) if len(users) else float("nan") for one in (shop.ndcg[ours], copy.ndcg[theirs]))
-    return Signal(shop.model, *means, gap.low, gap.high, len(users), skipped)
+    ndcg, chance = float(shop.ndcg[ours].mean()), float(copy.ndcg[theirs].mean())
+    return Signal(shop.model, ndcg, chance, gap.low, gap.high, len(users), skipped)
 
 
-def shuffled(history: History, split: Split, rng: np.random.Generator) -> History:
-    """Return a copy in which the products of purchase lines[E] are shuffled within each window."""
+def shuffled(history: History, split: Split, rng: np.random.Generator, *, repeats: bool = True) -> History:
+    """Return a copy in which the products of purchase lines[E] are shuffled within each window.
+
+    Without `repeats`, as in a shop where nobody buys a product twice, lines that give a customer what they have are
+    shuffled again, together with as many others, until few are left.
+    """
     items = history.items.copy()
-    for start, end in (
-        (split.start, split.valid_from),
-        (split.valid_from, split.test_from),
-        (split.test_from, split.end),
-    ):
-        inside = (history.times >= start) & (history.times < end)
+    borders = [split.valid_from, split.test_from]
+    window = np.searchsorted(borders, history.times, side="right")
+    for which in range(len(borders) + 1):
+        inside = np.flatnonzero(window == which)
         items[inside] = rng.permutation(items[inside])
-    order = np.lexsort((items, history.times, history.users))
-    return _lines(replace(history, items=items), order)
+        for _ in range(0 if repeats else AGAIN):
+            again = inside[_repeated(history.users * history.n_items + items, window <= which)[inside]]
+            if not len(again):
+                break
+            mixed = np.union1d(again, rng.choice(inside, min(len(again), len(inside)), replace=False))
+            items[mixed] = rng.permutation(items[mixed])
+    return _lines(replace(history, items=items), np.lexsort((items, history.times, history.users)))
+
+
+def _repeated(pairs: Ints, known: Bools) -> Bools:
+    """Mark the lines[E] whose pair stands on an earlier known line."""
+    where = np.flatnonzero(known)
+    _, first = np.unique(pairs[where], return_index=True)
+    repeated = known.copy()
+    repeated[where[first]] = False
+    return repeated
 
 
 def _of_some(history: History, rng: np.random.Generator) -> History:

@@ -26,10 +26,10 @@ def print_summary(console: Console, name: str, tables: Tables, examination: Exam
     console.print(counted)
     console.print()
     drawn = _pairs()
-    for key, (title, *_) in lines.HISTOGRAMS.items():
+    for key, (title, _, _) in lines.HISTOGRAMS.items():
         if histogram := facts.histograms.get(key):
-            first, *_, last = lines.edges(histogram)
-            drawn.add_row(title, f"{first} {sparkline(histogram.counts)} {last}")
+            edges = lines.edges(histogram)
+            drawn.add_row(title, f"{edges[0]} {sparkline(histogram.counts)} {edges[-1]}")
     console.print(drawn)
     console.print("\n[bold]Findings[/]")
     found = Table.grid(padding=(0, 1))

@@ -15,9 +15,9 @@ from embedrec.evaluation.model_page import COVERAGE, HITS, LEADING, NDCG, Json, 
 from embedrec.evaluation.tuning_section import add_tuning
 from embedrec.evaluation.verdict import MIN_CUSTOMERS, RANDOM, Verdict
 from embedrec.report import (
-    Finding,
     Cell,
     Entry,
+    Finding,
     column,
     count,
     difference_figure,

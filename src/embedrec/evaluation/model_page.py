@@ -208,7 +208,9 @@ def add_accounts(report: Report, accounts: Sequence[TableAccount]) -> None:
     if accounts:
         headers = ["Table", "File", "Rows read", "Used", "Quarantined", "Duplicates", "Set aside"]
         numbers = [(row.read, row.used, row.quarantined, row.duplicates, row.set_aside) for row in accounts]
-        rows = [[row.table, row.file, *(f"{n:,}" for n in counts)] for row, counts in zip(accounts, numbers, strict=True)]
+        rows = [
+            [row.table, row.file, *(f"{n:,}" for n in counts)] for row, counts in zip(accounts, numbers, strict=True)
+        ]
         report.table(headers, rows, "Every row read is used or accounted for.")
     if notes := [f"{row.table}: {note}" for row in accounts for note in row.notes]:
         report.bullets(notes)

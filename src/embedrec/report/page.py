@@ -261,8 +261,8 @@ def _content(cell: TableCell) -> str:
 
 
 def _sentence(words: str) -> str:
-    """Begin with a capital, as a paragraph does."""
-    return words[:1].upper() + words[1:]
+    """Begin with a capital, as a paragraph does, unless with the name of a column."""
+    return words if "_" in words.split(" ")[0] else words[:1].upper() + words[1:]
 
 
 def _looks_numeric(cell: TableCell) -> bool:

@@ -1,4 +1,4 @@
-"""Numbers and dates that stand beside what is used: no model reads them, the doctor looks whether they tell the future."""
+"""Numbers and dates beside what is used: no model reads them, the doctor looks whether they know the future."""
 
 from __future__ import annotations
 

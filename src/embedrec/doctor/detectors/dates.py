@@ -27,8 +27,8 @@ def dates(span: Span | None) -> list[Finding]:
         found.append(Finding("info", sentence))
     if span.longest_gap_days > max(HOLE * span.days, FEWEST_DAYS):
         sentence = (
-            f"there is no purchase for {span.longest_gap_days:,.0f} of {span.days:,.0f} days, from {span.gap_from[:10]} "
-            "on: was the shop closed, or is a part of the export missing?"
+            f"there is no purchase for {span.longest_gap_days:,.0f} of {span.days:,.0f} days, from "
+            f"{span.gap_from[:10]} on: was the shop closed, or is a part of the export missing?"
         )
         found.append(Finding("warn", sentence, {"longest_gap_days": span.longest_gap_days}))
     return found

@@ -13,7 +13,17 @@ from collections.abc import Iterator
 import numpy as np
 import pandas as pd
 
-from embedrec.columns import CUSTOMER, DETAILS, INTERACTIONS, PAGE_VIEWS, PRICE, PRODUCT, RATING, RATING_COUNT, TIME_SPENT
+from embedrec.columns import (
+    CUSTOMER,
+    DETAILS,
+    INTERACTIONS,
+    PAGE_VIEWS,
+    PRICE,
+    PRODUCT,
+    RATING,
+    RATING_COUNT,
+    TIME_SPENT,
+)
 from embedrec.features import Catalogue, History
 from embedrec.features.history import Floats
 from embedrec.report import Finding
@@ -47,12 +57,9 @@ def leaks(tables: Tables, history: History, catalogue: Catalogue, split: Split) 
 
 def partial_correlation(x: Floats, y: Floats, given: Floats) -> float:
     """Rank correlation of x[n] and y[n] beyond what given[n] has in common with both; 0 where one is constant."""
-    ranks = np.stack([pd.Series(one).rank().to_numpy() for one in (x, y, given)])
-    if (ranks.std(axis=1) == 0).any():
-        return 0.0
-    of = np.corrcoef(ranks)
-    unexplained = (1 - of[0, 2] ** 2) * (1 - of[1, 2] ** 2)
-    return float((of[0, 1] - of[0, 2] * of[1, 2]) / np.sqrt(unexplained)) if unexplained > 1e-12 else 0.0
+    xy, xb, yb = (_rank_correlation(*pair) for pair in ((x, y), (x, given), (y, given)))
+    unexplained = (1 - xb**2) * (1 - yb**2)
+    return (xy - xb * yb) / float(np.sqrt(unexplained)) if unexplained > 1e-12 else 0.0
 
 
 def _judge(name: str, values: Floats, before: Floats, after: Floats, used: bool) -> Finding | None:
@@ -71,9 +78,7 @@ def _judge(name: str, values: Floats, before: Floats, after: Floats, used: bool)
     return Finding("stop" if used else "warn", sentence, {"partial": round(beyond, 4), "whole": round(whole, 4)})
 
 
-def _first_purchase(
-    name: str, kind: str, values: Floats, first: Floats, split: Split, used: bool
-) -> list[Finding]:
+def _first_purchase(name: str, kind: str, values: Floats, first: Floats, split: Split, used: bool) -> list[Finding]:
     """Recognise a column that says when each product or customer was first seen buying."""
     known = ~np.isnan(values) & np.isfinite(first)
     later = known & (first >= split.test_from)
@@ -95,8 +100,8 @@ def _mend(used: bool) -> str:
 
 
 def _rank_correlation(x: Floats, y: Floats) -> float:
-    ranks = [pd.Series(one).rank().to_numpy() for one in (x, y)]
-    return float(np.corrcoef(ranks)[0, 1]) if all(one.std() > 0 for one in ranks) else 0.0
+    ranks = [np.asarray(pd.Series(one).rank(), np.float64) for one in (x, y)]
+    return float(np.corrcoef(np.stack(ranks))[0, 1]) if all(one.max() > one.min() for one in ranks) else 0.0
 
 
 def _product_columns(tables: Tables, history: History, catalogue: Catalogue) -> Iterator[tuple[str, Floats, bool]]:

@@ -15,25 +15,20 @@ def size(facts: Facts, lacking: str) -> list[Finding]:
     found = []
     if lacking:
         found.append(Finding("stop", f"too little to train a model: {lacking}; popular products are all there is"))
-    if held_out := facts.held_out:
-        for customers, purpose in (
-            (held_out.validation_customers, "choose settings by (validation)"),
-            (held_out.customers, "tell models apart by (test)"),
-        ):
-            if customers < MIN_CUSTOMERS:
-                sentence = (
-                    f"{customers:,} customers to {purpose}: about {MIN_CUSTOMERS} are needed, or usual differences "
-                    "between models drown in chance"
-                )
-                found.append(Finding("warn" if customers else "stop", sentence, {"customers": customers}))
+    if (of := facts.held_out) and min(of.customers, of.validation_customers) < MIN_CUSTOMERS:
+        sentence = (
+            f"known customers to test on: {of.customers:,}, to choose settings by (validation): "
+            f"{of.validation_customers:,}; about {MIN_CUSTOMERS} are needed, or usual differences between models "
+            "drown in chance"
+        )
+        figures = {"test": of.customers, "validation": of.validation_customers}
+        found.append(Finding("stop" if not of.customers else "warn", sentence, figures))
     return found + _attributes(facts)
 
 
 def _attributes(facts: Facts) -> list[Finding]:
-    if PRICE not in facts.histograms:
-        found = [Finding("info", "no price is known: models and page go without")]
-    else:
-        found = []
+    unpriced = Finding("info", "no price is known: models and page go without")
+    found = [] if PRICE in facts.histograms else [unpriced]
     share = facts.filled.get(CATEGORY, 0.0)
     if share < FEW_FILLED:
         said = f"only {share:.0%} of the products have a category" if share else "no product has a category"
