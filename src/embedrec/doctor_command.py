@@ -112,7 +112,6 @@ def _task(composed: Any, page: Path | None, overrides: list[str]) -> None:
         examination = shop.examination
         found = _look_for_signal(shop)
         examination = examination.with_finding(found.finding()) if found else examination
-        tables = shop.tables
     advice = advise(tables, examination, found)
     print_summary(Console(highlight=False), name, tables, examination, advice)
     target = page or _new_folder(config, name) / "report.html"

@@ -53,7 +53,7 @@ def _model(tables: Tables, examination: Examination, signal: Signal | None) -> t
     attributes = facts.filled.get(CATEGORY, 0) + facts.filled.get(RATING, 0) > 0 or PRICE in facts.histograms
     if not attributes and facts.time is None and tables.time == "none":
         return "two_tower_ids", "with neither dates nor product attributes there are only ids to learn from"
-    rival = f", against {signal.model}, the best quick model" if signal else ""
+    rival = f", against {signal.best}, the best quick model on validation" if signal else ""
     if (facts.held_out.repeat_share or 0) >= OFTEN:
         rival = ", against personal_frequency: customers come back for what they know"
     rated = "; biased_mf predicts the stars that customers give" if CUSTOMER_RATING in tables.events else ""

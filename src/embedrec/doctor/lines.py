@@ -62,7 +62,7 @@ def held_out(facts: Facts) -> list[tuple[str, str]]:
     if of is None:
         return []
     shares = (
-        ("re-purchases among what they buy", of.repeat_share),
+        ("re-purchases among what they buy", None if of.protocol == "random" else of.repeat_share),
         ("purchases of products never sold before", of.cold_share),
         ("customers of the test who are new", of.newcomer_share),
     )
