@@ -94,7 +94,7 @@ def test_histograms() -> None:
     stars = of_stars([5.0, 4.4, float("nan")])
     assert stars is not None
     assert stars.counts == (0, 0, 0, 0, 0, 0, 0, 0, 1, 1)
-    months = over_time(pd.Series(pd.to_datetime(["2024-01-15", "2024-01-31 23:59", "2024-03-02", "2025-06-01"])))
+    months = over_time(pd.Series(pd.to_datetime(["2024-01-15", "2024-01-31", "2024-03-02", "2025-06-01"])))
     assert months is not None
     assert (months.edges[:3], months.edges[-1]) == (("2024-01-15", "2024-02-01", "2024-03-01"), "2025-06-01")
     assert (months.counts[:3], sum(months.counts)) == ((2, 0, 1), 4)

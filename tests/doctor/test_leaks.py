@@ -84,12 +84,9 @@ def test_a_mean_of_all_ratings(shop: Shop) -> None:
 
 
 def test_partial_correlation_by_hand() -> None:
-    """r_xy = 0.8, r_xb = 0.4, r_yb = 0.2 on ranks: (0.8 − 0.08) / √(0.84 · 0.96)."""
+    """Ranks with r_xy = 0.8, r_xb = 0, r_yb = −0.4: 0.8 / √(1 · 0.84)."""
     x, y, given = (np.array(one) for one in ([1, 2, 3, 4], [2, 1, 3, 4], [2, 4, 1, 3]))
-    assert [float(np.corrcoef(*pair)[0, 1]) for pair in ((x, y), (x, given), (y, given))] == pytest.approx(
-        [0.8, 0.0, -0.2]
-    )
-    assert partial_correlation(x, y, given) == pytest.approx(0.8 / np.sqrt(0.96))
+    assert partial_correlation(x, y, given) == pytest.approx(0.8 / np.sqrt(0.84))
     assert partial_correlation(x, np.ones(4), given) == 0.0
     assert partial_correlation(x, x, x) == 0.0
 

@@ -80,8 +80,10 @@ def test_where_nobody_buys_twice_nobody_does_in_the_copy(shop: Shop) -> None:
     assert repeated(shuffled(once, shop.split, rng, repeats=False)) < 0.005
 
 
-def test_too_few_customers_are_not_measured(shop: Shop) -> None:
-    late = replace(shop.split, test_from=shop.split.end - 1)
+def test_too_few_customers_are_not_measured(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    late = replace(shop.split, test_from=shop.split.end - 1)  # 25 customers buy on the last day
+    assert signal(shop.history, shop.catalogue, late) is not None
+    monkeypatch.setattr("embedrec.doctor.signal.FEWEST", 26)
     assert signal(shop.history, shop.catalogue, late) is None
 
 

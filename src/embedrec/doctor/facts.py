@@ -155,7 +155,8 @@ def _span(times: pd.Series) -> Span:
     ordered = np.sort(seconds(times))
     moments, counts = np.unique(ordered, return_counts=True)
     days = np.unique(ordered // DAY, return_counts=True)[1]
-    body = moments[(moments >= np.quantile(ordered, THIN)) & (moments <= np.quantile(ordered, 1 - THIN))]
+    thin = int(THIN * len(ordered))
+    body = moments[(moments >= ordered[thin]) & (moments <= ordered[-1 - thin])]
     gaps = np.diff(body, append=body[-1:])
     longest = int(gaps.argmax())
     return Span(
