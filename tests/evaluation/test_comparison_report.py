@@ -14,6 +14,7 @@ import pytest
 
 from embedrec.evaluation.comparison_report import write_comparison_report
 from embedrec.evaluation.verdict import Verdict
+from embedrec.report import Finding
 from embedrec.report.drawing import HIGHLIGHT
 
 VERDICT = Verdict("two_tower finds the next products best.", "two_tower", beyond_chance=True, enough_data=True)
@@ -341,7 +342,7 @@ def test_hostile_text_stays_text(tmp_path: Path) -> None:
     metrics["models"]["lightgcn"]["error"] = bad
     metrics["models"][bad] = metrics["models"]["svd"]
     metrics["models"]["ials"]["slices"]["category"] = {bad: {"ndcg@10": entry(0.1)}}
-    page = written(tmp_path, metrics, VERDICT._replace(sentence=bad), warnings=[bad])
+    page = written(tmp_path, metrics, VERDICT._replace(sentence=bad), findings=[Finding("stop", bad)])
     assert "<script" not in page
     assert text(page).count(bad) >= 7
 

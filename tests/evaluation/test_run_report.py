@@ -16,6 +16,7 @@ import pytest
 from embedrec.evaluation.run_report import write_run_report
 from embedrec.evaluation.verdict import Verdict
 from embedrec.evaluation.words import TERMS
+from embedrec.report import Finding
 from embedrec.tables.model import TableAccount
 
 VERDICT = Verdict("two_tower finds the next products best.", "two_tower", beyond_chance=True, enough_data=True)
@@ -51,7 +52,7 @@ EXTRAS: dict[str, Any] = {
     "recall_curves": {"two_tower": {5: (0.2, 0.1, 0.3), 10: (0.3, 0.2, 0.4)}},
     "popularity": {"two_tower": [0.5, 0.3, 0.1, 0.1]},
     "accounts": [TableAccount("purchase_history", "p.csv", 1234, 1200, 4, 20, 10, ("a note <on> repairs",))],
-    "warnings": ["few purchases & fewer customers"],
+    "findings": [Finding("warn", "few purchases & fewer customers"), Finding("info", "good to know")],
     "oracle": {"synthetic": True, "ndcg@10": {"all": 0.5, "new": 0.25}},
     "names": NAMES,
 }
@@ -78,7 +79,8 @@ def test_the_verdict_stands_first_and_the_figures_follow(tmp_path: Path) -> None
         "The data",
         "purchase_history p.csv 1,234 1,200 4 20 10",
         "a note <on> repairs",
-        "few purchases & fewer customers",
+        "Few purchases & fewer customers",
+        "Good to know",
         "How this was measured",
         "Run run-7, seed 11.",
         "Words explained",
@@ -206,7 +208,7 @@ def test_hostile_names_and_notes_stay_text(tmp_path: Path) -> None:
         METRICS | {"data": {"name": bad}, "run_id": bad},
         VERDICT._replace(sentence=bad),
         names={"popularity": bad},
-        warnings=[bad],
+        findings=[Finding("stop", bad)],
         accounts=[TableAccount(bad, bad, 1, 1, notes=(bad,))],
         popularity={bad: [1.0, 0.0, 0.0, 0.0]},
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import sys
 from collections import defaultdict
+from html import escape
 from pathlib import Path
 from typing import Any
 
@@ -86,6 +87,11 @@ def test_data_report(finished: Trained, tables: Tables) -> None:
     assert report["fingerprint"] == tables.fingerprint
     assert report["purchases"] == len(tables.purchases)
     assert report["too_little"] is None
+    assert report["facts"]["customers"] == tables.purchases["customer_id"].nunique()
+    found = [one["sentence"] for one in report["findings"]]
+    page = (finished.folder / "report.html").read_text(encoding="utf-8")
+    assert set(tables.warnings) <= set(found)
+    assert all(escape(sentence)[1:] in page for sentence in found)
     assert {one["table"] for one in report["tables"]} == {
         "purchase_history",
         "product_details",

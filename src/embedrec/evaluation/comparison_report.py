@@ -17,6 +17,7 @@ from embedrec.evaluation.verdict import MIN_CUSTOMERS, RANDOM, Verdict
 from embedrec.report import (
     Cell,
     Entry,
+    Finding,
     column,
     count,
     difference_figure,
@@ -41,7 +42,7 @@ def write_comparison_report(
     *,
     verdict: Verdict,
     accounts: Sequence[TableAccount] = (),
-    warnings: Sequence[str] = (),
+    findings: Sequence[Finding] = (),
     names: Mapping[str, str] | None = None,
 ) -> None:
     """Write report.html from the contents of metrics.json; `names` are readable names, by model."""
@@ -59,7 +60,7 @@ def write_comparison_report(
     page.ratings()
     page.calibration()
     page.parts()
-    page.data(accounts, warnings)
+    page.data(accounts, findings)
     page.method()
     page.report.write(path)
 

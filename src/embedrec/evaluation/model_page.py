@@ -17,6 +17,7 @@ from embedrec.report import (
     Cell,
     Entry,
     Estimate,
+    Finding,
     Report,
     best_first,
     column,
@@ -180,24 +181,13 @@ class ModelPage:
         best = self.reachable[view]
         return number(figures.get(NDCG)) / best if best > 0 else math.nan
 
-    def data(self, accounts: Sequence[TableAccount], warnings: Sequence[str]) -> None:
-        """Add where every row went, and what the reader should know about the data."""
+    def data(self, accounts: Sequence[TableAccount], findings: Sequence[Finding]) -> None:
+        """Add where every row went, and what the data doctor found."""
         self.report.heading("The data")
-        if accounts:
-            headers = ["Table", "File", "Rows read", "Used", "Quarantined", "Duplicates", "Set aside"]
-            numbers = [(row.read, row.used, row.quarantined, row.duplicates, row.set_aside) for row in accounts]
-            rows = [
-                [row.table, row.file, *(f"{n:,}" for n in counts)]
-                for row, counts in zip(accounts, numbers, strict=True)
-            ]
-            self.report.table(headers, rows, "Every row read is used or accounted for.")
-        notes = [f"{row.table}: {note}" for row in accounts for note in row.notes]
+        add_accounts(self.report, accounts)
         if any(row.quarantined for row in accounts):
-            notes.append("quarantined rows stand in quarantine.csv beside this page, each with its line and the reason")
-        if notes:
-            self.report.bullets(notes)
-        for warning in warnings:
-            self.report.callout(warning, "caution")
+            self.report.text("Quarantined rows stand in quarantine.csv beside this page, each with line and reason.")
+        self.report.findings(findings)
 
     def method(self) -> None:
         """Add how the figures came about, and what the words mean."""
@@ -211,6 +201,19 @@ class ModelPage:
             self.report.text(said[:1].upper() + said[1:])
         self.report.heading("Words explained")
         self.report.terms(self.terms)
+
+
+def add_accounts(report: Report, accounts: Sequence[TableAccount]) -> None:
+    """Add where every row of each table went, and what was repaired."""
+    if accounts:
+        headers = ["Table", "File", "Rows read", "Used", "Quarantined", "Duplicates", "Set aside"]
+        numbers = [(row.read, row.used, row.quarantined, row.duplicates, row.set_aside) for row in accounts]
+        rows = [
+            [row.table, row.file, *(f"{n:,}" for n in counts)] for row, counts in zip(accounts, numbers, strict=True)
+        ]
+        report.table(headers, rows, "Every row read is used or accounted for.")
+    if notes := [f"{row.table}: {note}" for row in accounts for note in row.notes]:
+        report.bullets(notes)
 
 
 def hits_tile(ours: Mapping[str, Entry], theirs: Mapping[str, Entry] | None, rival: str) -> list[Cell]:

@@ -16,6 +16,7 @@ from embedrec.evaluation.verdict import RANDOM, Verdict
 from embedrec.report import (
     Cell,
     Estimate,
+    Finding,
     colours,
     column,
     count,
@@ -38,7 +39,7 @@ def write_run_report(
     recall_curves: Mapping[str, Mapping[int, Estimate]] | None = None,
     popularity: Mapping[str, Sequence[float]] | None = None,
     accounts: Sequence[TableAccount] = (),
-    warnings: Sequence[str] = (),
+    findings: Sequence[Finding] = (),
     oracle: Json | None = None,
     names: Mapping[str, str] | None = None,
 ) -> None:
@@ -56,7 +57,7 @@ def write_run_report(
     page.figures(learning_curve, recall_curves or {}, popularity or {})
     page.leaderboard()
     page.calibration()
-    page.data(accounts, warnings)
+    page.data(accounts, findings)
     page.method()
     page.report.write(path)
 

@@ -265,9 +265,9 @@ def _conclude(
     if any(one.ratings for one in joined.values()):
         metrics["ratings_reference"] = rating_reference(runner, base.seed)
     write_json(folder / "metrics.json", metrics)
-    accounts, warnings = runner.shop.tables.accounts, runner.shop.tables.warnings
+    accounts, findings = runner.shop.tables.accounts, runner.shop.examination.findings
     write_comparison_report(
-        folder / "report.html", metrics, verdict=judged, accounts=accounts, warnings=warnings, names=NAMES
+        folder / "report.html", metrics, verdict=judged, accounts=accounts, findings=findings, names=NAMES
     )
     write_leaderboard_csv(folder / "leaderboard.csv", metrics)
     bundle = None

@@ -86,7 +86,7 @@ def paired(outcomes: list[ModelOutcome], seed: int) -> dict[str, Any]:
 
 
 def data_report(shop: Shop) -> dict[str, Any]:
-    """Return where every row went and what is worth knowing of the tables."""
+    """Return where every row went, what is in the tables, and what the data doctor found."""
     history, split = shop.history, shop.split
     first, last = int(history.times.min()), history.end - 1
     return {
@@ -100,6 +100,7 @@ def data_report(shop: Shop) -> dict[str, Any]:
         "until": _day(split, last),
         "days": round((last + 1 - first) / DAY, 1) if split.dated else None,
         "too_little": shop.too_little or None,
+        **shop.examination.plain(),
     }
 
 
@@ -132,7 +133,7 @@ def write_report(
         recall_curves=curves,  # type: ignore[arg-type]  # no None is left
         popularity={name: part.tolist() for name, part in shares.items() if not np.isnan(part).any()},
         accounts=shop.tables.accounts,
-        warnings=shop.tables.warnings,
+        findings=shop.examination.findings,
         oracle=metrics.get("oracle"),
         names=NAMES,
     )

@@ -24,6 +24,11 @@ def new_run_folder(outputs: Path, name: str | None, started: datetime) -> Path:
     return _new_folder(outputs, outputs / "runs" / f"{started:%Y-%m-%d}", stem)
 
 
+def doctor_folder(outputs: Path, name: str, started: datetime) -> Path:
+    """Create outputs/doctor/<date>_<time>-<name>, with -2, -3 … where that exists."""
+    return _new_folder(outputs, outputs / "doctor", f"{started:%Y-%m-%d_%H-%M-%S}-{name}")
+
+
 def sweep_folder(outputs: Path, name: str | None, started: datetime) -> Path:
     """Create outputs/sweeps/<name>, or a timestamp where no name was given; a sweep of that name is continued."""
     parent = outputs / "sweeps"

@@ -56,12 +56,12 @@ def begin(folder: Path, settings: Mapping[str, Any], shop: Shop, say: Say) -> No
             kept.parent.mkdir(exist_ok=True)
             write_text(kept, OmegaConf.to_yaml(OmegaConf.create(dict(settings))))
         write_json(known, data_report(shop))
-        _write_quarantine(folder, shop.tables.quarantine)
+        write_quarantine(folder, shop.tables.quarantine)
     except OSError as error:
         raise unwritable(folder, error) from error
 
 
-def _write_quarantine(folder: Path, rows: pd.DataFrame) -> None:
+def write_quarantine(folder: Path, rows: pd.DataFrame) -> None:
     """Write the rows that could not be understood, where there are any."""
     if len(rows):
         text = io.StringIO(newline="")
@@ -189,5 +189,6 @@ def _say_shop(shop: Shop, say: Say) -> None:
             )
     if len(shop.tables.quarantine):
         say(f"  what was not understood is in {QUARANTINE}.csv of the run, each row with the reason")
-    for warning in shop.tables.warnings:
-        say(f"  note: {warning}")
+    for one in shop.examination.findings:
+        if one.severity != "info":
+            say(f"  note: {one.sentence}")

@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
-import numpy as np
-
 from embedrec.demo_shop import ORACLE, is_complete, write_demo_shop
-from embedrec.features import DAY, Catalogue, History, build_history
+from embedrec.doctor import Examination, examine, too_little
+from embedrec.features import Catalogue, History, build_history
 from embedrec.splits import Split, SplitConfig, arrange
 from embedrec.tables import DataConfig, Tables, read_tables
 
 DEMO = "demo"
-MIN_PURCHASES = 1000
-"""With fewer purchases before the test there is too little signal to fit embeddings."""
-MIN_RETURNING = 25
-"""At least this many customers must have bought on two days, or little shows what follows a purchase."""
 
 
 @dataclass(frozen=True)
@@ -30,24 +26,15 @@ class Shop:
     oracle: Path | None
     """Where the best reachable figures lie; only a synthetic shop has them."""
 
-    @property
+    @cached_property
     def too_little(self) -> str:
         """Why a learned model cannot be trusted on this shop; empty where it can."""
-        if not self.split.tested:
-            return self.split.warning
-        before = self.history.times < self.split.test_from
-        past = self.history.users[before]
-        visits = np.unique(np.stack([past, self.history.times[before] // DAY]), axis=1)[0]
-        returning = int((np.bincount(visits) >= 2).sum())
-        if len(past) < MIN_PURCHASES:
-            return f"{len(past):,} purchases before the test, about {MIN_PURCHASES:,} are needed to train embeddings"
-        if returning < MIN_RETURNING:
-            repeatedly = "on two days" if self.split.dated else "twice"
-            return f"{returning} customers who bought {repeatedly} before the test, about {MIN_RETURNING} are needed"
-        buyers, sold = np.unique(past), np.unique(self.history.items[before])
-        if len(np.unique(past * self.history.n_items + self.history.items[before])) == len(buyers) * len(sold):
-            return "every customer bought every product before the test, so nothing tells one customer from another"
-        return ""
+        return too_little(self.history, self.split)
+
+    @cached_property
+    def examination(self) -> Examination:
+        """What the data doctor finds."""
+        return examine(self.tables, self.history, self.catalogue, self.split)
 
 
 def open_shop(data: DataConfig, split: SplitConfig) -> Shop:
@@ -59,9 +46,26 @@ def open_shop(data: DataConfig, split: SplitConfig) -> Shop:
         DataError: as `read_tables`, or the protocol asks for what the tables do not hold.
         ConfigError: the split's dates do not lie within the data.
     """
+    tables = open_tables(data)
     oracle = Path(data.path) / ORACLE if data.path else None
-    if data.name == DEMO and oracle and not is_complete(oracle.parent):
-        write_demo_shop(oracle.parent)
-    tables, windows = arrange(read_tables(data), split)
-    history, catalogue = build_history(tables.customers, tables.products, tables.events)
-    return Shop(tables, history, catalogue, windows, oracle if oracle and oracle.exists() else None)
+    return split_shop(tables, split, oracle if oracle and oracle.exists() else None)
+
+
+def open_tables(data: DataConfig) -> Tables:
+    """Read the tables of a shop; the demo shop is made on first use.
+
+    Raises DataError as `read_tables`.
+    """
+    if data.name == DEMO and data.path and not is_complete(Path(data.path)):
+        write_demo_shop(Path(data.path))
+    return read_tables(data)
+
+
+def split_shop(tables: Tables, split: SplitConfig, oracle: Path | None = None) -> Shop:
+    """Number the ids of a shop and cut it in time.
+
+    Raises DataError or ConfigError as `open_shop` where it cannot be split so.
+    """
+    arranged, windows = arrange(tables, split)
+    history, catalogue = build_history(arranged.customers, arranged.products, arranged.events)
+    return Shop(arranged, history, catalogue, windows, oracle)

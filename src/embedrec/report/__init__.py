@@ -16,6 +16,8 @@ from embedrec.report.cells import (
 )
 from embedrec.report.curves import curve_figure, line_figure, reliability_figure, steps_figure
 from embedrec.report.drawing import colours, leading_colours
+from embedrec.report.finding import SEVERITIES, Finding, Severity
+from embedrec.report.histogram import histogram_figure
 from embedrec.report.marks import BEST, RAMP, STOPPED, Better, Dot, Mark, shades, visible_dots
 from embedrec.report.page import Cell, Command, Prose, Report, TableCell
 from embedrec.report.parallel import Line, parallel_figure, parallel_height
@@ -26,6 +28,7 @@ from embedrec.report.trials import cost_figure, progress_figure, slices_figure, 
 __all__ = [
     "BEST",
     "RAMP",
+    "SEVERITIES",
     "STOPPED",
     "Better",
     "Cell",
@@ -33,11 +36,13 @@ __all__ = [
     "Dot",
     "Entry",
     "Estimate",
+    "Finding",
     "Line",
     "Mark",
     "Prose",
     "Report",
     "Scale",
+    "Severity",
     "TableCell",
     "Value",
     "as_number",
@@ -51,6 +56,7 @@ __all__ = [
     "duration",
     "estimate",
     "fixed",
+    "histogram_figure",
     "interval_figure",
     "leading_colours",
     "line_figure",

@@ -14,15 +14,17 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from embedrec.report.finding import Finding
+
 _STYLE = """
 :root { color-scheme: light dark;
   --ink: #1c2024; --soft: #5a646e; --paper: #f6f7f8; --card: #ffffff; --line: #e1e5e8;
   --accent: #0072b2; --tint: #e8f2f9; --good: #0a7d55; --good-tint: #e6f5ef;
-  --caution: #b45309; --caution-tint: #fdf3e3; }
+  --caution: #b45309; --caution-tint: #fdf3e3; --stop: #b3261e; --stop-tint: #fdecea; }
 @media (prefers-color-scheme: dark) { :root {
   --ink: #e8eaed; --soft: #a3adb8; --paper: #14171a; --card: #1e2226; --line: #32383e;
   --accent: #64b5ec; --tint: #1b2f3e; --good: #4cc38a; --good-tint: #14291f;
-  --caution: #f0a848; --caution-tint: #2e2415; } }
+  --caution: #f0a848; --caution-tint: #2e2415; --stop: #f28b82; --stop-tint: #351c1a; } }
 * { box-sizing: border-box; }
 body { margin: 0 auto; padding: 2rem 1.25rem 4rem; max-width: 68rem; overflow-wrap: break-word;
   background: var(--paper); color: var(--ink); font: 1rem/1.55 system-ui, -apple-system, "Segoe UI", Roboto,
@@ -35,6 +37,7 @@ p, ul { max-width: 46rem; margin: .5rem 0; }
   border-left: .3rem solid var(--accent); background: var(--tint); }
 .callout.good { border-color: var(--good); background: var(--good-tint); }
 .callout.caution { border-color: var(--caution); background: var(--caution-tint); }
+.callout.stop { border-color: var(--stop); background: var(--stop-tint); }
 .callout.verdict { font-size: 1.2rem; font-weight: 600; line-height: 1.45; padding: 1.1rem 1.3rem; }
 .tiles { display: grid; grid-template-columns: repeat(auto-fit, minmax(10.5rem, 1fr)); gap: .75rem;
   margin: 1rem 0; }
@@ -130,7 +133,7 @@ class Report:
         self._add(f"<p>{_escape(paragraph)}</p>")
 
     def callout(self, sentence: str, kind: str = "note") -> None:
-        """Add a sentence that stands out; `kind` is one or more of note, good, caution and verdict."""
+        """Add a sentence that stands out; `kind` is one or more of note, good, caution, stop and verdict."""
         self._add(f'<p class="callout {_escape(kind)}">{_escape(sentence)}</p>')
 
     def tiles(self, figures: Iterable[Cell]) -> None:
@@ -141,6 +144,15 @@ class Report:
     def bullets(self, sentences: Iterable[str]) -> None:
         """Add a list."""
         self._add("<ul>" + "".join(f"<li>{_escape(sentence)}</li>" for sentence in sentences) + "</ul>")
+
+    def findings(self, found: Iterable[Finding]) -> None:
+        """Add findings: grave ones stand out, what is only good to know makes a list."""
+        told = list(found)
+        for one in told:
+            if one.severity != "info":
+                self.callout(_sentence(one.sentence), "stop" if one.severity == "stop" else "caution")
+        if known := [_sentence(one.sentence) for one in told if one.severity == "info"]:
+            self.bullets(known)
 
     def key(self, meanings: Mapping[str, str]) -> None:
         """Add what colours stand for, {meaning: colour as `#rrggbb`}."""
@@ -246,6 +258,11 @@ def _content(cell: TableCell) -> str:
     if isinstance(cell, Command):
         return f"<details><summary>show</summary><code>{_escape(cell.line)}</code></details>"
     return _escape(cell)
+
+
+def _sentence(words: str) -> str:
+    """Begin with a capital, as a paragraph does, unless with the name of a column."""
+    return words if "_" in words.split(" ")[0] else words[:1].upper() + words[1:]
 
 
 def _looks_numeric(cell: TableCell) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -74,6 +75,8 @@ class Tables:
     time        what tells which event came first: dates, an order, or none.
     quarantine  one row a quarantined row: table, file, line, column ('' = the whole line), reason, text.
     warnings    sentences for the report and the page.
+    unused      numbers and dates of the product details, and of undated interactions, that no model reads: table →
+                one row an id, float64 columns under the shop's headers (dates in seconds since 1970).
     """
 
     customers: pd.DataFrame
@@ -84,6 +87,7 @@ class Tables:
     time: Literal["dates", "order", "none"] = "dates"
     warnings: tuple[str, ...] = ()
     quarantine: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=list(QUARANTINE_COLUMNS)))
+    unused: Mapping[str, pd.DataFrame] = field(default_factory=dict)
 
     @property
     def purchases(self) -> pd.DataFrame:

@@ -40,6 +40,7 @@ from embedrec.tables.opening import read_raw
 from embedrec.tables.ordering import in_order
 from embedrec.tables.purchases import EventRows, read_event_rows
 from embedrec.tables.raw import RawTable
+from embedrec.tables.unused import unused_numbers
 
 UNDATED = (
     f"{PAGE_VIEWS} and {TIME_SPENT} carry no date: used as static attributes; "
@@ -92,6 +93,11 @@ def read_tables(config: DataConfig) -> Tables:
         time=_time(events, config.columns),
         warnings=tuple(map(printable, warnings)),
         quarantine=pd.concat([ledger.quarantined_rows() for ledger in ledgers], ignore_index=True),
+        unused={
+            table: unused_numbers(table, raws[table], config.columns)
+            for table in (DETAILS, INTERACTIONS)
+            if table in raws and not (table == INTERACTIONS and behaviour)
+        },
     )
 
 
