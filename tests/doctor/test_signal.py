@@ -36,6 +36,7 @@ def test_the_demo_shop_has_a_signal(shop: Shop) -> None:
     assert found.found
     assert found.low > 0.05
     assert found.finding().severity == "info"
+    assert not found.sampled
     assert len(steps) == STEPS
     assert found == signal(shop.history, shop.catalogue, shop.split), "seeded"
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
@@ -15,6 +16,8 @@ from embedrec.tables import Tables
 
 Trusted = Literal["yes", "care", "no"]
 SIMPLE = "popularity_recent"
+FIGURES = r" \(|; "
+"""Where the gist of a finding ends."""
 SHORTEST = 28.0
 """Days of purchases below which a tenth of them, the test, covers less than three days."""
 
@@ -79,7 +82,7 @@ def _trust(examination: Examination) -> tuple[Trusted, str]:
     grave = [one for one in examination.findings if one.severity == "stop"]
     if grave:
         more = f", and {len(grave) - 1} more" if len(grave) > 1 else ""
-        return "no", f"No: {grave[0].sentence}{more}."
+        return "no", f"No: {re.split(FIGURES, grave[0].sentence)[0]}{more}."
     doubts = sum(one.severity == "warn" for one in examination.findings)
     if doubts:
         warnings = "the warning" if doubts == 1 else f"{doubts} warnings"

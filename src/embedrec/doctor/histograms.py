@@ -50,7 +50,7 @@ def over_time(times: pd.Series) -> Histogram | None:
         return None
     first, last = times.min().normalize(), times.max()
     length = next(length for length, days in PERIODS if (last - first).days <= days)
-    starts = pd.date_range(pd.offsets.DateOffset() * 0 + first, last, freq=length).union([first])
+    starts = pd.date_range(first, last, freq=length).union([first])
     ends = starts[1:].append(pd.DatetimeIndex([last + pd.Timedelta(seconds=1)]))
     edges = starts.append(ends[-1:]).to_numpy("datetime64[s]").astype(np.int64)
     counts = np.histogram(times.to_numpy("datetime64[s]").astype(np.int64), edges)[0]

@@ -14,7 +14,7 @@ from embedrec.report import Cell, Prose, Report, TableCell, histogram_figure, pe
 from embedrec.tables import Tables
 
 LOOKS = {"yes": "good", "care": "caution", "no": "stop"}
-SHOWN = 20  # quarantined rows
+SHOWN, OPEN = 20, 5  # quarantined rows, and of these not folded away
 LONGEST = 120  # letters of a quarantined text
 
 
@@ -36,9 +36,9 @@ def write_page(path: Path, name: str, tables: Tables, examination: Examination, 
             report.figure(histogram_figure(lines.edges(histogram), histogram.counts, x_label, y_label), title + ".")
     report.heading("The tables")
     add_accounts(report, tables.accounts)
-    _add_quarantine(report, tables.quarantine)
     rows = [*lines.shape(facts), *lines.joins(facts), *lines.held_out(facts)]
     report.table(["What", "How much"], [[label, figure] for label, figure in rows], "Counted in the tables.")
+    _add_quarantine(report, tables.quarantine)
     report.write(path)
 
 
@@ -69,4 +69,4 @@ def _add_quarantine(report: Report, rows: pd.DataFrame) -> None:
         for row in shown.itertuples()
     ]
     caption = f"Rows that were not understood and are not used: the first {len(shown):,} of {len(rows):,}."
-    report.table(["Line", "File", "Column", "Reason", "What stands there"], cells, caption)
+    report.table(["Line", "File", "Column", "Reason", "What stands there"], cells[:OPEN], caption, folded=cells[OPEN:])

@@ -61,6 +61,8 @@ class Signal:
     p_value: float
     customers: int
     best: str
+    sampled: bool = False
+    """The shop has more than KNOWN customers or ON_SALE products, so that only these were looked at."""
 
     @property
     def found(self) -> bool:
@@ -74,6 +76,8 @@ class Signal:
             f"{self.model} reaches NDCG@10 {self.ndcg:.4f}, and {self.shuffled:.4f} where customers buy at random; "
             f"95 % interval of the difference {low} to {high}, {self.customers:,} customers"
         )
+        if self.sampled:
+            said += f" of a sample of at most {KNOWN:,}, and the {ON_SALE:,} products sold most"
         if self.found:
             return Finding("info", f"there is a signal in who buys what: {said}", asdict(self))
         if self.customers < MIN_CUSTOMERS:
@@ -89,6 +93,7 @@ def signal(
     None where there are too few customers to test on.
     """
     rng = np.random.default_rng(seed)
+    sampled = len(np.unique(history.users)) > KNOWN or history.n_items > ON_SALE
     history, catalogue = _of_some(history, catalogue, rng)
     if len(history.returning_buyers(split.test_from, split.end)) < FEWEST:
         return None
@@ -107,7 +112,7 @@ def signal(
         return None
     p_value = min(1.0, len(PERSONAL) * gap.p_value)
     best = max(means, key=lambda one: means[one])
-    return Signal(name, ndcg, by_chance, gap.low, gap.high, p_value, gap.n, best)
+    return Signal(name, ndcg, by_chance, gap.low, gap.high, p_value, gap.n, best, sampled)
 
 
 def shuffled(history: History, split: Split, rng: np.random.Generator, *, repeats: bool = True) -> History:
