@@ -66,6 +66,8 @@ def arranged(made: Tables, protocol: str) -> tuple[pd.DataFrame, Split, Tables]:
     try:
         after, split = arrange(made, SplitConfig(protocol=protocol))
     except DataError:
+        reject()  # no purchase, or a given split without one in a part
+    if not split.tested:
         reject()  # too little to hold out
     events = rows_of(after.events)
     part = np.digitize(events["seconds"], [split.valid_from, split.test_from])
@@ -96,9 +98,9 @@ def test_every_row_has_one_place_and_the_order_of_rows_decides_nothing(
     assert after.events.shape == (len(rows), 7)
     assert after.fingerprint == made.fingerprint
     assert [tuple(one) for one in events[[CUSTOMER, PRODUCT, EVENT]].to_numpy()] == [(c, p, k) for c, p, _, k in rows]
-    assert split.start < split.valid_from < split.test_from < split.end
     purchases = bought(events)
     assert (split.start, split.end) == (purchases["seconds"].min(), purchases["seconds"].max() + 1)
+    assert split.start < split.valid_from < split.test_from < split.end
     assert {"train", "test"} <= set(purchases["part"])
 
     order = list(range(len(rows)))

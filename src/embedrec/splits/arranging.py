@@ -68,8 +68,8 @@ def arrange(tables: Tables, config: SplitConfig) -> tuple[Tables, Split]:
     rows, rng = Rows.of(tables, config.seed), np.random.default_rng(config.seed)
     parts, warning = _parts(protocol, rows, tables.events, rng)
     lacking = [goal for part, goal in ((TRAIN, "train"), (TEST, "test")) if not (bought & (parts == part)).any()]
-    if lacking and protocol == "given":
-        raise DataError(f"split.protocol=given leaves no purchase to {lacking[0]} on: correct the column of parts")
+    if lacking and (protocol == "given" or not bought.any()):
+        raise DataError(f"split.protocol={protocol} leaves no purchase to {lacking[0]} on: more purchases are needed")
     if lacking:
         parts, warning = np.full_like(parts, TRAIN), TOO_FEW_EACH
     in_sequence = rows.moments is not None and protocol != "random"
