@@ -173,7 +173,7 @@ def test_the_columns_of_the_training_count(whole: Bundle) -> None:
     ("table", "wanted"),
     [
         (new(product_id=["N2"], price=[-1.0]), "new products, line 1: price '-1.0' is negative; 1 of 1 rows"),
-        (new().rename(columns={PRODUCT: "id"}), "no column product_id.*rename the header here"),
+        (new().rename(columns={PRODUCT: "which"}), "no column product_id.*rename the header here"),
         (new(sku=["N1"]), "could both be product_id"),
         (new().head(0), "new products has no row"),
         (new(title=pd.Series(["\ud800"], dtype=object)), "column title: '.ud800' holds half a character"),

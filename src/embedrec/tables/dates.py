@@ -100,9 +100,7 @@ def _from_epoch(seconds: np.ndarray, notes: list[str]) -> pd.Series:
     return pd.Series(filled).mask(~np.isfinite(whole))
 
 
-def _from_text(
-    cells: pd.Series, weights: np.ndarray, where: str, notes: list[str]
-) -> tuple[pd.Series, np.ndarray]:
+def _from_text(cells: pd.Series, weights: np.ndarray, where: str, notes: list[str]) -> tuple[pd.Series, np.ndarray]:
     """Return the moments, and the mask of the cells that say "no value"."""
     quick, zoned = _quickly(cells)
     values = pd.Series(quick)

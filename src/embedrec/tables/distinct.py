@@ -41,7 +41,9 @@ def spread(values: pd.Series, codes: np.ndarray) -> pd.Series:
     if values.dtype != "str":
         return values.take(codes).reset_index(drop=True)
     numbers, texts = pd.factorize(values)
-    return pd.Series(pd.Categorical.from_codes(numbers.astype(np.int32)[codes], categories=pd.Index(texts, dtype="str")))
+    return pd.Series(
+        pd.Categorical.from_codes(numbers.astype(np.int32)[codes], categories=pd.Index(texts, dtype="str"))
+    )
 
 
 def in_text_order(column: pd.Series) -> pd.Series:

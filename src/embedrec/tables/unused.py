@@ -7,6 +7,7 @@ import pandas as pd
 
 from embedrec.columns import CUSTOMER, DETAILS, PRODUCT
 from embedrec.tables.config import ColumnsConfig
+from embedrec.tables.distinct import by_distinct
 from embedrec.tables.headers import find_columns
 from embedrec.tables.ids import parse_ids
 from embedrec.tables.model import CUSTOMER_COLUMNS, PRODUCT_COLUMNS
@@ -45,15 +46,17 @@ def _numbers(cells: pd.Series) -> pd.Series | None:
         return _seconds(cells)
     if cells.dtype == np.float64:
         return cells.reset_index(drop=True) if cells.notna().any() else None
-    filled = cells.str.strip() != ""
-    wanted = READABLE * filled.sum()
+    codes, texts = by_distinct(cells)
+    rows = np.bincount(codes, minlength=len(texts))
+    filled = (texts.str.strip() != "").to_numpy()
+    wanted = READABLE * rows[filled].sum()
     if not wanted:
         return None
-    numbers = pd.to_numeric(cells, errors="coerce").astype(np.float64)
-    if numbers.notna().sum() >= wanted:
-        return numbers.where(np.isfinite(numbers)).reset_index(drop=True)
-    dates = pd.to_datetime(cells.where(filled), errors="coerce", format="ISO8601", utc=True)
-    return _seconds(dates) if dates.notna().sum() >= wanted else None
+    numbers = pd.to_numeric(texts, errors="coerce").astype(np.float64)
+    if rows[numbers.notna()].sum() >= wanted:
+        return numbers.where(np.isfinite(numbers)).take(codes).reset_index(drop=True)
+    dates = pd.to_datetime(texts.where(filled), errors="coerce", format="ISO8601", utc=True)
+    return _seconds(dates).take(codes).reset_index(drop=True) if rows[dates.notna()].sum() >= wanted else None
 
 
 def _seconds(dates: pd.Series) -> pd.Series:
