@@ -30,6 +30,7 @@ from embedrec.tables.config import IGNORE, ColumnsConfig, DataConfig
 from embedrec.tables.details import read_customers, read_products
 from embedrec.tables.distinct import by_distinct, in_text_order, stacked
 from embedrec.tables.fingerprint import fingerprint
+from embedrec.tables.guarded import refuse_too_large_together
 from embedrec.tables.headers import check_configured, find_columns, listing
 from embedrec.tables.known import first_known, last_known
 from embedrec.tables.ledger import Ledger
@@ -57,7 +58,9 @@ def read_tables(config: DataConfig) -> Tables:
     Raises DataError with one line if a file or required column is missing, more than 5 % of a table's rows
     cannot be understood, most purchases are of products unknown to the details, or no purchase is left.
     """
-    raws = {table: read_raw(path) for table, path in locate(config).items()}
+    paths = locate(config)
+    refuse_too_large_together(paths.values())
+    raws = {table: read_raw(path) for table, path in paths.items()}
     check_configured(config.columns, {raw.file: raw.headers for raw in raws.values()})
     if not len(raws[PURCHASES].cells) and not raws[PURCHASES].rejected:
         raise DataError(f"{_without(raws[PURCHASES])}: it needs a header line and at least one purchase")
