@@ -11,6 +11,7 @@ from embedrec.demo_shop import ORACLE, is_complete, write_demo_shop
 from embedrec.features import DAY, Catalogue, History, build_history
 from embedrec.splits import Split, SplitConfig, arrange
 from embedrec.tables import DataConfig, Tables, read_tables
+from embedrec.tables.progress import told
 
 DEMO = "demo"
 MIN_PURCHASES = 1000
@@ -45,10 +46,11 @@ class Shop:
         return ""
 
 
-def open_shop(data: DataConfig, split: SplitConfig) -> Shop:
+def open_shop(data: DataConfig, split: SplitConfig, progress: bool = False) -> Shop:
     """Read the tables of a shop; the demo shop is made on first use.
 
-    With a protocol other than `global_time` the events of `Shop.tables` carry made-up times.
+    With a protocol other than `global_time` the events of `Shop.tables` carry made-up times. `progress` is shown on a
+    terminal.
 
     Raises:
         DataError: as `read_tables`, or the protocol asks for what the tables do not hold.
@@ -57,6 +59,8 @@ def open_shop(data: DataConfig, split: SplitConfig) -> Shop:
     oracle = Path(data.path) / ORACLE if data.path else None
     if data.name == DEMO and oracle and not is_complete(oracle.parent):
         write_demo_shop(oracle.parent)
-    tables, windows = arrange(read_tables(data), split)
-    history, catalogue = build_history(tables.customers, tables.products, tables.events)
+    with told(progress) as tell:
+        tables, windows = arrange(read_tables(data, tell), split)
+        tell("numbering customers and products", 0.0)
+        history, catalogue = build_history(tables.customers, tables.products, tables.events)
     return Shop(tables, history, catalogue, windows, oracle if oracle and oracle.exists() else None)

@@ -1,7 +1,7 @@
 """Work once on each distinct value instead of once on each row: ids, dates and prices repeat.
 
-A column of text whose values repeat is *folded*: a pandas Categorical of the distinct texts and a number for each row, 1
-to 4 bytes however long the texts are.
+A column of text whose values repeat is *folded*: a pandas Categorical of the distinct texts and a number for each row,
+1 to 4 bytes however long the texts are.
 """
 
 from __future__ import annotations
@@ -41,7 +41,9 @@ def spread(values: pd.Series, codes: np.ndarray) -> pd.Series:
     if values.dtype != "str":
         return values.take(codes).reset_index(drop=True)
     numbers, texts = pd.factorize(values)
-    return pd.Series(pd.Categorical.from_codes(numbers.astype(np.int32)[codes], categories=pd.Index(texts, dtype="str")))
+    return pd.Series(
+        pd.Categorical.from_codes(numbers.astype(np.int32)[codes], categories=pd.Index(texts, dtype="str"))
+    )
 
 
 def in_text_order(column: pd.Series) -> pd.Series:
