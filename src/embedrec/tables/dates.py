@@ -150,7 +150,7 @@ def _quickly(cells: pd.Series) -> tuple[np.ndarray, np.ndarray]:
         except pa.ArrowInvalid:
             found = None
         if found is not None and found.min() >= _FIRST:  # the slow way tells what is a date at all
-            moments[start:end], zoned[start:end] = found, kind.tz is not None
+            moments[start:end], zoned[start:end] = found, kind != _QUICK[0][1]
         elif end - start > _FEWEST_ROWS:
             middle = (start + end) // 2
             spans += [(start, middle), (middle, end)]
