@@ -93,6 +93,7 @@ def _task(composed: Any, page: Path | None, overrides: list[str]) -> None:
     from embedrec.doctor.terminal import print_summary
     from embedrec.experiment import parse_config
     from embedrec.experiment.shop import open_tables, split_shop
+    from embedrec.tables.progress import told
 
     quiet()
     plain = plain_settings(composed)
@@ -100,7 +101,8 @@ def _task(composed: Any, page: Path | None, overrides: list[str]) -> None:
     config = parse_config(plain)
     name = _name(config.data)
     print(f"Reading {name} …", flush=True)
-    tables = open_tables(config.data)
+    with told() as tell:
+        tables = open_tables(config.data, tell)
     found = None
     try:
         shop = split_shop(tables, config.split)

@@ -257,7 +257,7 @@ def test_a_file_that_will_not_fit_is_refused_before_it_is_read(shop: Shop) -> No
     file = shop.write("purchase_history.csv", ONE)
     with file.open("r+b") as stream:
         stream.truncate(1 << 42)  # 4 TiB, none of it on disk
-    with pytest.raises(DataError, match=r"purchase_history\.csv: needs at least 17,592\.2 GB of memory, .* available"):
+    with pytest.raises(DataError, match=r"purchase_history\.csv: needs at least 13,194\.1 GB of memory, .* available"):
         read_tables(DataConfig(name="t", path=str(shop.folder)))
 
 
@@ -268,16 +268,19 @@ def test_where_the_memory_is_not_known_a_constant_is_the_limit(shop: Shop, monke
     assert "at most 10 bytes are read then" in shop.refused(ONE)
 
 
-def test_the_available_memory_is_what_linux_says(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Path, "read_text", lambda *_, **__: "MemTotal:  9 kB\nMemAvailable:   12 kB\n")
-    assert guarded.available_memory() == 12 * 1024
-    monkeypatch.setattr(Path, "read_text", lambda *_, **__: "MemTotal:  9 kB\n")
-    assert guarded.available_memory() is None
+def test_the_files_of_a_shop_are_weighed_together(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    history, details = HEADER + rows(1000), "product_id,price\n" + rows(1000, lambda i: f"P{i},1.50")
+    texts = [text.encode() for text in (history, details)]
+    # 200 bytes a line, but lines shorter than 16 bytes of text are taken for that many of 16 bytes
+    needed = [guarded.memory_for(len(text), text) for text in texts]
+    assert needed == [1001 * 200, int(len(texts[1]) * 200 / 16)]
+    monkeypatch.setattr(guarded, "available_memory", lambda: sum(needed) - 1)
+    message = shop.refused(history, details)
+    assert message.startswith("purchase_history.csv, product_details.csv: needs at least 3")
+    monkeypatch.setattr(guarded, "available_memory", lambda: sum(needed))
+    assert len(shop.read(history, details).purchases) == 1000
 
 
-def test_no_memory_known_without_proc(monkeypatch: pytest.MonkeyPatch) -> None:
-    def absent(*_: object, **__: object) -> str:
-        raise FileNotFoundError
-
-    monkeypatch.setattr(Path, "read_text", absent)
-    assert guarded.available_memory() is None
+def test_long_lines_count_by_their_bytes() -> None:
+    assert guarded.memory_for(1_000_000, b"x" * 999 + b"\n") == 3_000_000
+    assert guarded.memory_for(1_000_000, b"") == 3_000_000

@@ -109,7 +109,7 @@ def compare(
     assert bool(comparison.config.tune) == (tune is not None), "tune=N wants somebody to tune"
     base = comparison.base
     say(f"Reading {base.data.name} …")
-    shop = open_shop(base.data, base.split)
+    shop = open_shop(base.data, base.split, progress)
     shops = _windows(comparison, shop)
     with alone(folder):
         begin(folder, settings, shop, say)

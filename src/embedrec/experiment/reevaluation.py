@@ -19,6 +19,7 @@ from embedrec.features import Catalogue, FeatureEncoder, History, Snapshot, buil
 from embedrec.models import BiasedMfConfig, PairScorer, Scorer, load_scorer
 from embedrec.splits import arrange, choose_protocol, parse_date
 from embedrec.tables import DataConfig, Tables, read_tables
+from embedrec.tables.progress import told
 
 
 @dataclass(frozen=True)
@@ -96,7 +97,8 @@ def reevaluate(folder: Path, data: str) -> dict[str, Any]:
     """
     bundle = read_bundle(folder)
     config = settings_of(bundle)
-    window = open_window(bundle, read_tables(moved(config.data, data)), data)
+    with told() as tell:
+        window = open_window(bundle, read_tables(moved(config.data, data), tell), data)
     test, _ = figures(bundle, window)
     ratings = {}
     if isinstance(config.model, BiasedMfConfig):

@@ -59,7 +59,7 @@ def run(
         TrainingError: training cannot go on, or the folder cannot be written.
     """
     say(f"Reading {config.data.name} …")
-    shop = open_shop(config.data, config.split)
+    shop = open_shop(config.data, config.split, progress)
     with alone(folder):
         begin(folder, config.model_dump(mode="json"), shop, say)
         tracker = tracker_of(config, folder)

@@ -11,6 +11,7 @@ from embedrec.doctor import Examination, examine, too_little
 from embedrec.features import Catalogue, History, build_history
 from embedrec.splits import Split, SplitConfig, arrange
 from embedrec.tables import DataConfig, Tables, read_tables
+from embedrec.tables.progress import Tell, silent, told
 
 DEMO = "demo"
 
@@ -37,28 +38,31 @@ class Shop:
         return examine(self.tables, self.history, self.catalogue, self.split)
 
 
-def open_shop(data: DataConfig, split: SplitConfig) -> Shop:
+def open_shop(data: DataConfig, split: SplitConfig, progress: bool = False) -> Shop:
     """Read the tables of a shop; the demo shop is made on first use.
 
-    With a protocol other than `global_time` the events of `Shop.tables` carry made-up times.
+    With a protocol other than `global_time` the events of `Shop.tables` carry made-up times. `progress` is shown on a
+    terminal.
 
     Raises:
         DataError: as `read_tables`, or the protocol asks for what the tables do not hold.
         ConfigError: the split's dates do not lie within the data.
     """
-    tables = open_tables(data)
     oracle = Path(data.path) / ORACLE if data.path else None
-    return split_shop(tables, split, oracle if oracle and oracle.exists() else None)
+    with told(progress) as tell:
+        tables = open_tables(data, tell)
+        tell("numbering customers and products", 0.0)
+        return split_shop(tables, split, oracle if oracle and oracle.exists() else None)
 
 
-def open_tables(data: DataConfig) -> Tables:
+def open_tables(data: DataConfig, tell: Tell = silent) -> Tables:
     """Read the tables of a shop; the demo shop is made on first use.
 
     Raises DataError as `read_tables`.
     """
     if data.name == DEMO and data.path and not is_complete(Path(data.path)):
         write_demo_shop(Path(data.path))
-    return read_tables(data)
+    return read_tables(data, tell)
 
 
 def split_shop(tables: Tables, split: SplitConfig, oracle: Path | None = None) -> Shop:

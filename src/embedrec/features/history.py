@@ -266,7 +266,8 @@ def seconds(times: pd.Series) -> Ints:
 
 def _numbers(ids: pd.Index, wanted: pd.Series) -> Ints:
     codes, distinct = by_distinct(wanted)
-    return ids.get_indexer(pd.Index(distinct)).astype(np.int64)[codes]
+    numbers: Ints = ids.get_indexer(pd.Index(distinct)).astype(np.int64)[codes]
+    return numbers
 
 
 def _sorted_ids(*columns: pd.Series) -> pd.Index:

@@ -25,6 +25,7 @@ from embedrec.tables.folding import Folding
 from embedrec.tables.layout import Layout, find_layout
 from embedrec.tables.lines import LARGEST_RECORD, Lines, large_cells
 from embedrec.tables.naming import named_columns, whole_header
+from embedrec.tables.progress import Tell, silent
 from embedrec.tables.quotes import reject_each, swallows
 from embedrec.tables.raw import RawTable, Rejected
 from embedrec.tables.shapes import RowShape
@@ -46,7 +47,7 @@ class _Misfit(NamedTuple):
         return f"{self.fields} fields where {self.wanted} are wanted"
 
 
-def parse_delimited(content: bytes, file: str) -> RawTable:
+def parse_delimited(content: bytes, file: str, tell: Tell = silent) -> RawTable:
     """Parse the bytes of one delimited text file.
 
     Raises DataError if it is empty, in an encoding that is not sure, or its header is missing or not usable.
@@ -57,7 +58,7 @@ def parse_delimited(content: bytes, file: str) -> RawTable:
         raise DataError(f"{file}: the file is empty: it needs a header line and rows")
     layout = find_layout(content, file)
     separator = layout.separator
-    cells, misfits = _parse(content, layout, file)
+    cells, misfits = _parse(content, layout, file, tell)
     count = len(cells) + len(misfits)
     lines = Lines(content, layout.start, separator, layout.above, count)
     records = np.delete(np.arange(1, count + 1), [misfit.record - 1 for misfit in misfits])
@@ -96,7 +97,7 @@ def parse_delimited(content: bytes, file: str) -> RawTable:
     return RawTable(file, cells, records, lines.numbering(), tuple(rejected), (*decoded.notes, *layout.notes, *more))
 
 
-def _parse(content: bytes, layout: Layout, file: str) -> tuple[pd.DataFrame, list[_Misfit]]:
+def _parse(content: bytes, layout: Layout, file: str, tell: Tell) -> tuple[pd.DataFrame, list[_Misfit]]:
     """Parse the rows below the header, all as text; the second value lists the records of another width."""
     columns = {i: Folding() for i in range(layout.width)}
     names = [str(i) for i in columns]
@@ -115,7 +116,9 @@ def _parse(content: bytes, layout: Layout, file: str) -> tuple[pd.DataFrame, lis
     )
     try:
         if _FILLED.search(content, layout.start):
-            for batch in pv.open_csv(pa.BufferReader(pa.py_buffer(content).slice(layout.start)), *reading):
+            batches = pv.open_csv(pa.BufferReader(pa.py_buffer(content).slice(layout.start)), *reading)
+            for number, batch in enumerate(batches, 1):
+                tell(f"reading {quoted(file)}", min(number * LARGEST_RECORD / len(content), 1.0))
                 for column, piece in zip(columns.values(), batch.columns, strict=True):
                     column.add(piece)
     except pa.ArrowException as error:
@@ -146,7 +149,8 @@ def _swallowed(
         rows = [next(_read(texts[record][:1], separator), []) for record in several[:SHAPE_ROWS]]
     width = cells.shape[1]
     shape = RowShape([row for row in rows if len(row) == width], width, separator)
-    texts = {record: text for record, text in texts.items() if swallows(text, shape, separator)}
+    with large_cells():
+        texts = {record: text for record, text in texts.items() if swallows(text, shape, separator)}
     rejected = [one for record, text in texts.items() for one in reject_each(lines.line_of(record), text)]
     return rejected, set(texts)
 

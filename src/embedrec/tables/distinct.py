@@ -1,7 +1,7 @@
 """Work once on each distinct value instead of once on each row: ids, dates and prices repeat.
 
-A column of text whose values repeat is *folded*: a pandas Categorical of the distinct texts and a number for each row, 1
-to 4 bytes however long the texts are.
+A column of text whose values repeat is *folded*: a pandas Categorical of the distinct texts and a number for each row,
+1 to 4 bytes however long the texts are.
 """
 
 from __future__ import annotations
@@ -78,8 +78,7 @@ def repeated(cells: pd.DataFrame) -> np.ndarray:
     Columns that are not folded hardly repeat and are dear to number, so they are compared only where all others agree.
     """
     rows, key, span = np.arange(len(cells)), np.zeros(len(cells), np.int64), 1
-    for name in sorted(cells, key=lambda name: not is_folded(cells[name])):
-        column = cells[name]
+    for column in sorted((column for _, column in cells.items()), key=lambda column: not is_folded(column)):
         if is_folded(column):
             codes, count = column.cat.codes.to_numpy(), len(column.cat.categories)
         else:

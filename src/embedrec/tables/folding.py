@@ -26,7 +26,8 @@ class Folding:
         """Return all rows: a Categorical, or text."""
         if not self._folds:
             return pd.Series(pa.chunked_array(self._pieces, pa.large_string()).to_pandas(), dtype="str")
-        return pa.chunked_array([piece for piece in self._pieces if len(piece)]).unify_dictionaries().to_pandas()
+        pieces = pa.chunked_array([piece for piece in self._pieces if len(piece)])
+        return pd.Series(pieces.unify_dictionaries().to_pandas())
 
 
 def folded(column: pa.ChunkedArray) -> pd.Series:

@@ -8,23 +8,27 @@ from __future__ import annotations
 import gzip
 import io
 import os
-import re
 import struct
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path, PureWindowsPath
 from typing import IO
 
 from embedrec.errors import DataError, quoted
+from embedrec.tables.memory import available_memory
 
 GZIP = b"\x1f\x8b"
 ZIP = (b"PK\x03\x04", b"PK\x05\x06", b"PK\x07\x08")  # a first entry, no entry, a part of several
 
-# Peak memory of `read_tables` above its start, for each byte of text: 14 with three narrow columns (24 bytes a row,
-# 350 of memory), 5.6 with nine wider ones, 4.4 with a column of long texts. Only what surely will not fit is refused.
-MEMORY_A_BYTE = 4
+# Peak memory of `read_tables` above its start: 220 bytes a row with three narrow columns (24 bytes of text), 260 with
+# five (43), 330 with nine wider ones (101, 3.3 for each byte), 8 for each byte with a column of long texts. Only what
+# surely will not fit is refused.
+MEMORY_A_BYTE = 3
+MEMORY_A_LINE = 200
+SHORTEST_LINE = 16  # bytes, two short ids and a date: what is shorter is no row
+SAMPLE = 1 << 16  # bytes at the beginning of a file, which tell how long its lines are
 LARGEST_BLIND = 4 << 30  # bytes of text, some 100 million rows, where the available memory is not known
 # Tables of ids and dates pack 3 to 7 times, gzip reaches 1,030 times on zeros. Small ones may repeat as they like.
 MOST_TIMES_PACKED = 200
@@ -59,8 +63,9 @@ def content_of(stream: IO[bytes], file: str) -> bytes:
             return _unpacked(packed, stream, file)
     if start.startswith(ZIP):
         return _content_of_zip(stream, file)
-    size = size_of(stream)
-    refuse_too_large(size, file)
+    size, sample = size_of(stream), stream.read(SAMPLE)
+    refuse_too_large(size, file, sample=sample)
+    stream.seek(0)
     return stream.read(size)
 
 
@@ -78,29 +83,48 @@ def refuse_bomb(unpacked: int, packed: int, file: str) -> None:
         )
 
 
-def refuse_too_large(size: int, file: str, available: int | None = None) -> None:
-    """Raise DataError if `size` bytes of text need more memory than is `available` (bytes; None asks the system)."""
+def refuse_too_large_together(paths: Iterable[Path]) -> None:
+    """Raise DataError if files that will be held at once surely need more memory than is available."""
+    paths, needed = list(paths), 0
+    for path in paths:
+        with held_still(path) as stream:
+            needed += memory_for(size_of(stream), stream.read(SAMPLE))
+    available = available_memory()
+    if available is not None and needed > available:
+        raise DataError(_too_large(", ".join(path.name for path in paths), needed, available))
+
+
+def memory_for(size: int, sample: bytes) -> int:
+    """Return the bytes of memory that reading takes at least, of a file of `size` bytes that begins with a sample.
+
+    A packed file counts as if it were plain: it needs more.
+    """
+    lines = sample.count(b"\n")
+    a_byte = MEMORY_A_LINE * lines / max(len(sample), SHORTEST_LINE * lines, 1)
+    return int(size * max(MEMORY_A_BYTE, a_byte))
+
+
+def refuse_too_large(size: int, file: str, available: int | None = None, sample: bytes = b"") -> None:
+    """Raise DataError if `size` bytes of text need more memory than is `available` (bytes; None asks the system).
+
+    Their beginning, the `sample`, tells how long lines are.
+    """
     available = available_memory() if available is None else available
     if available is None and size > LARGEST_BLIND:
         raise DataError(
             f"{file}: {_amount(size)} of text, and the memory available is not known: at most "
             f"{_amount(LARGEST_BLIND)} are read then; keep fewer rows or columns"
         )
-    if available is not None and size * MEMORY_A_BYTE > available:
-        raise DataError(
-            f"{file}: needs at least {_amount(size * MEMORY_A_BYTE)} of memory, {_amount(available)} are available: "
-            "keep fewer rows or columns, or use a larger machine"
-        )
+    needed = memory_for(size, sample)
+    if available is not None and needed > available:
+        raise DataError(_too_large(file, needed, available))
 
 
-def available_memory() -> int | None:
-    """Return the bytes of memory that programs may still take; None where the system does not say."""
-    try:
-        text = Path("/proc/meminfo").read_text(encoding="ascii")
-    except OSError:
-        return None
-    found = re.search(r"^MemAvailable:\s+(\d+) kB", text, re.MULTILINE)
-    return int(found[1]) * 1024 if found else None
+def _too_large(files: str, needed: int, available: int) -> str:
+    return (
+        f"{files}: needs at least {_amount(needed)} of memory, {_amount(available)} are available: "
+        "keep fewer rows or columns, or use a larger machine"
+    )
 
 
 def _state(path: Path) -> tuple[int, int, int, int]:
@@ -158,7 +182,7 @@ def _unpacked(packed: IO[bytes] | gzip.GzipFile, stream: IO[bytes], file: str) -
         while piece := packed.read(PIECE):
             content.write(piece)
             refuse_bomb(content.tell(), stream.tell(), file)
-            refuse_too_large(content.tell(), file, available)
+            refuse_too_large(content.tell(), file, available, piece[:SAMPLE])
     except EOFError as error:
         raise DataError(
             f"{file}: the packed file is cut off: it ends at byte {size_of(stream):,}, some {content.tell():,} bytes "

@@ -58,7 +58,7 @@ class TableAccount:
 
 @dataclass(frozen=True)
 class Tables:
-    """The shop's tables in canonical form. Ids are text everywhere; those of `events` may come folded, as a Categorical.
+    """The shop's tables in canonical form. Ids are text everywhere; in `events` they may be a Categorical of it.
 
     customers   one row a customer of the interactions table: customer_id, page_views, time_spent (float,
                 NaN = missing). These totals carry no date. Empty where behaviour came as events or not.

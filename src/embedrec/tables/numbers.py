@@ -36,7 +36,8 @@ def parse_numbers(
     the other cells of the column say: those with another number of digits behind it, with both signs, with one sign
     twice, or below one ('0.500'). Whole numbers say nothing: people write '1.299' and '2500' in one column. A program
     that writes three decimals drops their last zeros or meets a number below one or above 999 before long.
-    A `scale` such as '/5' may end a cell. Where `thousands` is false, numbers are too small to be grouped and each sign is a decimal one.
+    A `scale` such as '/5' may end a cell. Where `thousands` is false, numbers are too small to be grouped and each sign
+    is a decimal one.
 
     Returns (values as float64 with NaN = missing, mask of the filled cells that are no finite number).
     Raises DataError where a comma or a point could be either and no other cell decides it.

@@ -14,13 +14,14 @@ from embedrec.errors import DataError
 from embedrec.tables.delimited import parse_delimited
 from embedrec.tables.guarded import GZIP, ZIP, content_of, held_still
 from embedrec.tables.parquet import PARQUET, parse_parquet
+from embedrec.tables.progress import Tell, silent
 from embedrec.tables.raw import RawTable
 
 OLD_EXCEL = b"\xd0\xcf\x11\xe0"
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 
-def read_raw(path: Path) -> RawTable:
+def read_raw(path: Path, tell: Tell = silent) -> RawTable:
     """Read one file; one without any content is a table without headers and rows.
 
     Raises DataError if it is damaged or no table, changes meanwhile, or needs more memory than there is.
@@ -38,4 +39,4 @@ def read_raw(path: Path) -> RawTable:
     text = content.removeprefix(BYTE_ORDER_MARK)
     if not text or text.isspace():
         return RawTable(path.name, pd.DataFrame(), np.arange(0), line_of=lambda record: record)
-    return parse_delimited(content, path.name)
+    return parse_delimited(content, path.name, tell)

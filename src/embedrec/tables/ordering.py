@@ -51,4 +51,5 @@ def _key(column: pd.Series) -> np.ndarray:
 
 
 def _missing(values: np.ndarray) -> np.ndarray:
-    return np.isnat(values) if values.dtype.kind == "M" else values != values  # noqa: PLR0124
+    missing: np.ndarray = np.isnat(values) if values.dtype.kind == "M" else values != values
+    return missing

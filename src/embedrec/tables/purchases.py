@@ -191,13 +191,15 @@ def _find_customers_rating(
     )
 
 
-def _kinds(ledger: Ledger, header: str | None, config: ColumnsConfig, default_kind: str) -> pd.Categorical:
+def _kinds(ledger: Ledger, header: str | None, config: ColumnsConfig, default_kind: str) -> pd.Categorical[str]:
     """Return purchase, return, view, cart, '-' or '' (unknown) for each row.
 
     Rows of '-' are set aside, counted by name; those of '' are quarantined.
     """
     if header is None:
-        return pd.Categorical.from_codes(np.zeros(len(ledger.raw.cells), np.int8), [default_kind])
+        return pd.Categorical.from_codes(
+            np.zeros(len(ledger.raw.cells), np.int8), pd.Index([default_kind], dtype="str")
+        )
     codes, names = by_distinct(as_text(ledger.raw.cells[header]))
     known = {key(kind): kind for kind in EVENT_KINDS}
     known |= {key(name): kind for name, kind in config.event_map.items()}
@@ -210,8 +212,8 @@ def _kinds(ledger: Ledger, header: str | None, config: ColumnsConfig, default_ki
         meaning.append(kind)
         if not kind:
             unknown.append(name)
-    every = [*EVENT_KINDS, RETURN, IGNORE, ""]
-    kinds = pd.Categorical.from_codes(np.array([every.index(kind) for kind in meaning], np.int8)[codes], every)
+    every = pd.Index([*EVENT_KINDS, RETURN, IGNORE, ""], dtype="str")
+    kinds = pd.Categorical.from_codes(every.get_indexer(pd.Index(meaning, dtype="str")).astype(np.int8)[codes], every)
     others = ", ".join((*EVENT_KINDS[1:], RETURN, IGNORE))
     ledger.quarantine(
         kinds == "",

@@ -31,6 +31,7 @@ from embedrec.tables.config import IGNORE, ColumnsConfig, DataConfig
 from embedrec.tables.details import read_customers, read_products
 from embedrec.tables.distinct import by_distinct, in_text_order, stacked
 from embedrec.tables.fingerprint import fingerprint
+from embedrec.tables.guarded import refuse_too_large_together
 from embedrec.tables.headers import check_configured, find_columns, listing
 from embedrec.tables.known import first_known, last_known
 from embedrec.tables.ledger import Ledger
@@ -38,6 +39,7 @@ from embedrec.tables.locating import locate
 from embedrec.tables.model import CUSTOMER_COLUMNS, PRODUCT_COLUMNS, Tables
 from embedrec.tables.opening import read_raw
 from embedrec.tables.ordering import in_order
+from embedrec.tables.progress import Tell, silent
 from embedrec.tables.purchases import EventRows, read_event_rows
 from embedrec.tables.raw import RawTable
 from embedrec.tables.unused import unused_numbers
@@ -53,18 +55,21 @@ FEWEST_CATEGORISED = 50  # products: in a smaller table each may well be the onl
 RATING_OF_PRODUCT = f"{RATING} is one value per product: predicting it is a table look-up"
 
 
-def read_tables(config: DataConfig) -> Tables:
-    """Read, type and check the tables of one shop; every row is accounted for.
+def read_tables(config: DataConfig, tell: Tell = silent) -> Tables:
+    """Read, type and check the tables of one shop; every row is accounted for. `tell` hears how far it is.
 
     Raises DataError with one line if a file or required column is missing, more than 5 % of a table's rows
     cannot be understood, most purchases are of products unknown to the details, or no purchase is left.
     """
-    raws = {table: read_raw(path) for table, path in locate(config).items()}
+    paths = locate(config)
+    refuse_too_large_together(paths.values())
+    raws = {table: read_raw(path, tell) for table, path in paths.items()}
     _refuse_copies(raws)
     check_configured(config.columns, {raw.file: raw.headers for raw in raws.values()})
     if not len(raws[PURCHASES].cells) and not raws[PURCHASES].rejected:
         raise DataError(f"{_without(raws[PURCHASES])}: it needs a header line and at least one purchase")
     warnings = _without_rows(raws)
+    tell("checking the tables", 0.0)
     history = read_event_rows(PURCHASES, raws[PURCHASES], config.columns, most=config.max_events_per_customer)
     warnings += history.warnings
     behaviour = _dated_behaviour(raws.get(INTERACTIONS), config)
@@ -72,6 +77,7 @@ def read_tables(config: DataConfig) -> Tables:
     customers, customers_ledger = _customers(history, raws.get(INTERACTIONS), behaviour, config.columns, warnings)
     products, products_ledger = _products(history, raws.get(DETAILS), config.columns, warnings)
     parts = [history] + ([behaviour] if behaviour else [])
+    tell("checking the tables", 0.5)
     events = stacked([part.events for part in parts])
     events = in_order(events.assign(**{name: in_text_order(events[name]) for name in (CUSTOMER, PRODUCT, EVENT)}))
     bought = events.loc[events[EVENT] == PURCHASE, [CUSTOMER, PRODUCT]]
