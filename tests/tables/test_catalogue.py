@@ -104,7 +104,13 @@ CATALOGUE: dict[int, tuple[str, dict[str, str]]] = {
     51: ("rating above 5", {"reading": "ratings_outside_the_scale too_many_ratings_outside_the_scale_stop"}),
     52: ("'4,5', '4/5'", {"reading": "ratings_outside_the_scale"}),
     53: ("unknown event", {"reading": "a_few_unknown_events_are_quarantined foreign_event_names_need_a_map"}),
-    54: ("quantity", {"reading": "what_is_no_number_of_pieces_is_quarantined quantities_and_prices"}),
+    54: (
+        "quantity, returns",
+        {
+            "reading": "what_is_no_number_of_pieces_is_quarantined quantities_and_prices",
+            "returns": "a_return_takes_back_what_was_bought_last",
+        },
+    ),
     55: ("30 Feb", {"dates": "what_is_no_date", "reading": "a_bad_date_among_many_rows_is_quarantined"}),
     56: ("DD/MM and MM/DD", {"dates": "the_column_votes_on_day_and_month day_and_month_undecided_stop"}),
     57: ("two date forms", {"dates": "each_separator_votes_for_itself"}),
