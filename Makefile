@@ -29,7 +29,7 @@ ifneq ($(SERVE),0)
 endif
 
 test: setup  ## the default tests, under five minutes
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 test-all: setup  ## every test, the slow ones too
 	$(BIN)/python -m pytest -m "not benchmark"
