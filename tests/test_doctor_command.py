@@ -112,6 +112,8 @@ def test_mistakes_are_one_line(tiny: Path, tmp_path: Path, capsys: pytest.Captur
     assert "takes settings of data, split, outputs" in refused(capsys, tiny, "model=popularity")
     assert "there is no such setting, did you mean 'price'" in refused(capsys, tiny, "columns.prise=-")
     assert "split.test_from" in refused(capsys, tiny, "split.test_from=soon")
+    (tiny / "loop").symlink_to("loop")
+    assert "does not exist" in refused(capsys, tiny / "loop")
     (tiny / "purchase_history.csv").write_text("customer_id,product_id\nC1,P1\n")
     assert "no column purchase_date" in refused(capsys, tiny)
     assert "the following arguments are required: DATA" in refused(capsys)
