@@ -93,6 +93,13 @@ def test_one_file_is_a_shop_too(tiny: Path, tmp_path: Path) -> None:
     assert "Data doctor: purchase_history.csv" in said
 
 
+def test_a_folder_whose_name_drives_a_terminal_is_escaped(tiny: Path, tmp_path: Path) -> None:
+    hostile = tiny.rename(tiny.with_name("a\x1b[31mshop"))
+    said = doctor(hostile, f"outputs={tmp_path}")
+    assert said[0] == r"Reading a\x1b[31mshop …"
+    assert not any("\x1b" in line for line in said)
+
+
 def test_quarantined_rows_are_shown(tiny: Path, tmp_path: Path) -> None:
     with (tiny / "purchase_history.csv").open("a") as file:
         file.write("C1,<b>P1</b>,30.02.2024,3\n")

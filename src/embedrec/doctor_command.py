@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from embedrec.cli import Parser
-from embedrec.errors import ConfigError, DataError, nearest, quoted
+from embedrec.errors import ConfigError, DataError, nearest, printable, quoted
 from embedrec.hydra_entry import plain_settings, quiet, with_hydra
 
 GROUPS = ("data", "split", "outputs")  # settings that mean something to the doctor
@@ -152,7 +152,7 @@ def _training(overrides: list[str], advised: Mapping[str, str]) -> str:
 
 def _name(data: Any) -> str:
     """Call a shop by its set, or by the last part of its path."""
-    return data.name if data.name != "files" else Path(os.path.realpath(data.path)).name or "shop"
+    return data.name if data.name != "files" else printable(Path(os.path.realpath(data.path)).name) or "shop"
 
 
 def _new_folder(config: Any, name: str) -> Path:
