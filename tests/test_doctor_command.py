@@ -93,6 +93,13 @@ def test_one_file_is_a_shop_too(tiny: Path, tmp_path: Path) -> None:
     assert "Data doctor: purchase_history.csv" in said
 
 
+def test_a_folder_whose_name_drives_a_terminal_is_escaped(tiny: Path, tmp_path: Path) -> None:
+    hostile = tiny.rename(tiny.with_name("a\x1b[31mshop"))
+    said = doctor(hostile, f"outputs={tmp_path}")
+    assert said[0] == r"Reading a\x1b[31mshop …"
+    assert not any("\x1b" in line for line in said)
+
+
 def test_quarantined_rows_are_shown(tiny: Path, tmp_path: Path) -> None:
     with (tiny / "purchase_history.csv").open("a") as file:
         file.write("C1,<b>P1</b>,30.02.2024,3\n")
@@ -112,6 +119,8 @@ def test_mistakes_are_one_line(tiny: Path, tmp_path: Path, capsys: pytest.Captur
     assert "takes settings of data, split, outputs" in refused(capsys, tiny, "model=popularity")
     assert "there is no such setting, did you mean 'price'" in refused(capsys, tiny, "columns.prise=-")
     assert "split.test_from" in refused(capsys, tiny, "split.test_from=soon")
+    (tiny / "loop").symlink_to("loop")
+    assert "does not exist" in refused(capsys, tiny / "loop")
     (tiny / "purchase_history.csv").write_text("customer_id,product_id\nC1,P1\n")
     assert "no column purchase_date" in refused(capsys, tiny)
     assert "the following arguments are required: DATA" in refused(capsys)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import json
 import math
+import os
 import sys
 import warnings
 from collections.abc import Mapping
@@ -55,9 +56,9 @@ def recommend(arguments: list[str]) -> None:
     if given.out is not None and (Path(given.out).is_dir() or not Path(given.out).name):
         raise ConfigError(f"--out {given.out}: wanted a file, found a folder; name a CSV file")
     for flag, source in (("--customers", given.customers), ("--new-products", given.new_products)):
-        if None not in (given.out, source) and Path(given.out).resolve() == Path(source).resolve():
+        if None not in (given.out, source) and os.path.realpath(given.out) == os.path.realpath(source):
             raise ConfigError(f"--out {given.out} is the file of {flag}; name another")
-    if given.out is not None and not Path(given.out).resolve().parent.is_dir():
+    if given.out is not None and not Path(os.path.realpath(given.out)).parent.is_dir():
         raise ConfigError(f"--out {given.out}: there is no such folder; make it first")
 
     from embedrec.serving import Recommender

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shlex
 from collections.abc import Mapping
@@ -10,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from embedrec.cli import Parser
-from embedrec.errors import ConfigError, DataError, nearest, quoted
+from embedrec.errors import ConfigError, DataError, nearest, printable, quoted
 from embedrec.hydra_entry import plain_settings, quiet, with_hydra
 
 GROUPS = ("data", "split", "outputs")  # settings that mean something to the doctor
@@ -48,7 +49,7 @@ def _page(given: str | None) -> Path | None:
     page = Path(given)
     if page.is_dir() or page.suffix.lower() not in PAGES:
         raise ConfigError(f"--report {quoted(given)}: wanted a file that ends in .html; name one")
-    if not page.resolve().parent.is_dir():
+    if not Path(os.path.realpath(page)).parent.is_dir():
         raise ConfigError(f"--report {quoted(given)}: there is no such folder; make it first")
     return page
 
@@ -151,7 +152,7 @@ def _training(overrides: list[str], advised: Mapping[str, str]) -> str:
 
 def _name(data: Any) -> str:
     """Call a shop by its set, or by the last part of its path."""
-    return data.name if data.name != "files" else Path(data.path).resolve().name or "shop"
+    return data.name if data.name != "files" else printable(Path(os.path.realpath(data.path)).name) or "shop"
 
 
 def _new_folder(config: Any, name: str) -> Path:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -53,6 +55,12 @@ def test_what_is_counted(shop: Tables) -> None:
     assert facts.histograms["price"] == Histogram((1.0, 2.0, 5.0, 10.0, 20.0, 50.0), (1, 0, 1, 0, 1))
     assert "rating" not in facts.histograms
     json.dumps(facts.plain(), allow_nan=False)
+
+
+def test_prices_on_the_purchases_alone_are_prices_too(shop: Tables) -> None:
+    paid = np.where(shop.events["product_id"] == "P9", np.nan, 3.0)
+    bare = replace(shop, products=shop.products.assign(price=np.nan), events=shop.events.assign(price=paid))
+    assert facts_of(bare, dated=True).filled["price"] == 2 / 3  # P1 and P2 of the three sold
 
 
 def test_the_span_of_dates(shop: Tables) -> None:

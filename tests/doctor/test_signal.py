@@ -92,3 +92,11 @@ def test_few_customers_do_not_prove_that_there_is_no_signal() -> None:
     few = Signal("item_knn", 0.2, 0.19, -0.1, 0.12, 0.9, 60, "popularity_recent")
     assert few.finding().severity == "warn"
     assert "−0.1000 to +0.1200, 60 customers" in few.finding().sentence
+
+
+def test_an_interval_above_zero_that_the_better_of_two_models_may_reach_is_explained() -> None:
+    lucky = Signal("item_knn", 0.21, 0.17, 0.004, 0.087, 0.06, 221, "popularity_recent").finding()
+    assert lucky.severity == "stop"
+    assert "221 customers; the best of 2 models may get so far by chance: p = 0.06" in lucky.sentence
+    level = Signal("item_knn", 0.21, 0.2, -0.004, 0.03, 0.4, 221, "popularity_recent").finding()
+    assert "may get so far" not in level.sentence

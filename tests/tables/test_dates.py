@@ -131,6 +131,15 @@ def test_dates_without_a_zone_among_zoned_ones_are_counted() -> None:
     assert not any("zone" in note for note in parse_dates(pd.Series(cells[1:]), "f", now=NOW).notes)
 
 
+def test_utc_may_be_written_out() -> None:
+    cells = ("2024-03-05 07:08:09 UTC", "2024-03-05 07:08UTC", "2024-03-05T07:08:09.5 UTC")
+    assert dates(*cells) == ["2024-03-05T07:08:09", "2024-03-05T07:08:00", "2024-03-05T07:08:09"]
+
+
+def test_a_named_month_may_stand_before_two_digits_of_the_year() -> None:
+    assert dates("05-JAN-24", "5 Jan 1999", "31-DEC-99") == ["2024-01-05", "1999-01-05", "1999-12-31"]
+
+
 def test_typed_columns_go_to_utc_seconds() -> None:
     column = pd.Series(pd.to_datetime(["2024-03-05 07:08:09.9", None]))
     assert dates(*column) == ["2024-03-05T07:08:09", None]

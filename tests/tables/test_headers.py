@@ -36,6 +36,36 @@ def test_time_spent_on_website(shop: Shop) -> None:
     assert customers.to_numpy().tolist() == [["C1", 18.0, 19.0]]
 
 
+@pytest.mark.parametrize(
+    ("header", "line"),
+    [
+        (
+            "Belegnr.;Bestelldatum;Kundennr.;Kunde;Artikelnummer;Menge;Einzelpreis",
+            "R1;05.01.2024;C1;Ann;P1;2;1.299,50 €",
+        ),
+        (
+            "Name,Email,Created at,Lineitem quantity,Lineitem sku,Lineitem price",
+            "#1,C1,2024-01-05 10:00 +0100,2,P1,1299.50",
+        ),
+        ("Order Date,Customer User ID,Product ID,SKU,Quantity,Item Cost", "2024-01-05 10:00,C1,P1,S9,2,1299.50"),
+        ("ts,visitor_id,item_id,quantity,price", "1704445200000,C1,P1,2,1299.50"),
+        ("t_dat,customer_id,article_id,product_code,qty,price", "2024-01-05,C1,P1,00,2,1299.50"),
+    ],
+    ids=["a German ERP", "Shopify", "WooCommerce", "an event log", "H&M"],
+)
+def test_exports_of_well_known_programs_are_read_as_they_are(shop: Shop, header: str, line: str) -> None:
+    event = shop.read(f"{header}\n{line}\n").events.iloc[0]
+    assert event[["customer_id", "product_id", "quantity", "price"]].tolist() == ["C1", "P1", 2, 1299.5]
+    assert str(event["purchase_date"])[:10] == "2024-01-05"
+
+
+def test_a_code_of_the_product_is_its_id_only_where_there_is_no_other(shop: Shop) -> None:
+    line = "C1,P1,S1,2024-01-05\n"
+    assert shop.read(f"customer_id,product_id,sku,date\n{line}").events["product_id"].tolist() == ["P1"]
+    assert shop.read(f"customer_id,colour,sku,date\n{line}").events["product_id"].tolist() == ["S1"]
+    assert "'product_code' and 'sku' could both be" in shop.refused(f"customer_id,product_code,sku,date\n{line}")
+
+
 def test_two_headers_for_one_column_are_settled_by_the_settings(shop: Shop) -> None:
     text = "customer_id,user_id,product_id,purchase_date\nC1,U1,P1,2024-01-05\n"
     message = shop.refused(text)

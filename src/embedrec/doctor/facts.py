@@ -99,7 +99,8 @@ class Facts:
     """Share of the purchases of a product that the customer had bought at an earlier moment; None where no order is
     known."""
     filled: dict[str, float]
-    """Share of the products or customers, listed or not, with a value in each column; absent tables left out."""
+    """Share of the products or customers, listed or not, with a value in each column; absent tables left out. Prices
+    that stand on purchases alone count for the products sold."""
     histograms: dict[str, Histogram] = field(default_factory=dict)
     held_out: HeldOut | None = None
     """None where the purchases cannot be split."""
@@ -127,7 +128,7 @@ def facts_of(tables: Tables, dated: bool) -> Facts:
         time=_span(bought[TIME]) if dated else None,
         concentration=_concentration(sold, buyers),
         repeat_share=_repeat_share(bought) if dated else None,
-        filled=_filled(tables),
+        filled=_filled(tables, bought),
         histograms=_histograms(tables, bought, buyers, dated),
     )
 
@@ -197,21 +198,28 @@ def _repeat_share(bought: pd.DataFrame) -> float:
     return float(moments["pair"].duplicated().mean())
 
 
-def _filled(tables: Tables) -> dict[str, float]:
-    found = {}
+def _filled(tables: Tables, bought: pd.DataFrame) -> dict[str, float]:
+    found: dict[str, float] = {}
     for table, columns in ((tables.products, (CATEGORY, PRICE, RATING)), (tables.customers, (PAGE_VIEWS, TIME_SPENT))):
         if len(table):
             found.update({column: float(table[column].notna().mean()) for column in columns})
+    if PRICE in found:
+        found[PRICE] = float(_prices(tables, bought).notna().mean())
     return found
+
+
+def _prices(tables: Tables, bought: pd.DataFrame) -> pd.Series:
+    """Return the price of each product: the catalogue's, or what was paid where the catalogue gives none at all."""
+    listed = tables.products[PRICE]
+    return listed if listed.notna().any() else bought.groupby(PRODUCT)[PRICE].median()
 
 
 def _histograms(tables: Tables, bought: pd.DataFrame, buyers: pd.Series, dated: bool) -> dict[str, Histogram]:
     products, customers = tables.products, tables.customers
-    priced = products[PRICE] if products[PRICE].notna().any() else bought.groupby(PRODUCT)[PRICE].median()
     found = {
         "purchases_over_time": over_time(bought[TIME]) if dated else None,
         "purchases_of_a_customer": of_amounts(buyers.to_numpy()),
-        PRICE: of_amounts(priced.to_numpy()),
+        PRICE: of_amounts(_prices(tables, bought).to_numpy()),
         RATING: of_stars(products[RATING].to_numpy()),
         PAGE_VIEWS: of_amounts(customers[PAGE_VIEWS].to_numpy()),
         TIME_SPENT: of_amounts(customers[TIME_SPENT].to_numpy()),

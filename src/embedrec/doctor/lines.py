@@ -68,7 +68,7 @@ def held_out(facts: Facts) -> list[tuple[str, str]]:
     )
     since = f" from {of.since[:10]} on" if of.since else ""
     return [
-        (f"held out ({of.protocol}{since})", f"{of.pairs:,} products bought"),
+        (f"held out ({of.protocol}{since})", f"{of.pairs:,} pairs of customer and product bought"),
         ("known customers to test on, to validate on", f"{of.customers:,}, {of.validation_customers:,}"),
         *((label, percent(share)) for label, share in shares if share is not None),
     ]

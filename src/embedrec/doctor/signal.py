@@ -80,6 +80,8 @@ class Signal:
             said += f" of a sample of at most {KNOWN:,}, and the {ON_SALE:,} products sold most"
         if self.found:
             return Finding("info", f"there is a signal in who buys what: {said}", asdict(self))
+        if self.low > 0:
+            said += f"; the best of {len(PERSONAL)} models may get so far by chance: p = {self.p_value:.2f}"
         if self.customers < MIN_CUSTOMERS:
             return Finding("warn", f"no signal to be seen among so few customers: {said}", asdict(self))
         return Finding("stop", f"no signal: no quick model beats chance ({said})", asdict(self))

@@ -28,7 +28,7 @@ _CLOCK = (
 )
 _YEAR_FIRST = r"^(?!\d{5,7}$)(?P<year>\d{4})(?P<sign>[-/.]?)(?P<month>\d{1,2})(?P=sign)(?P<day>\d{1,2})" + _CLOCK
 _YEAR_LAST = r"^(?P<one>\d{1,2})(?P<sign>[-/.])(?P<two>\d{1,2})(?P=sign)(?P<year>\d{4}|\d{2})" + _CLOCK
-_DAY_NAME = r"^(?P<day>\d{1,2})[ -](?P<name>[A-Za-z]{3,9})\.?[ ,-]+(?P<year>\d{4})" + _CLOCK
+_DAY_NAME = r"^(?P<day>\d{1,2})[ -](?P<name>[A-Za-z]{3,9})\.?[ ,-]+(?P<year>\d{4}|\d{2})" + _CLOCK
 _NAME_DAY = r"^(?P<name>[A-Za-z]{3,9})\.? (?P<day>\d{1,2}),? (?P<year>\d{4})" + _CLOCK
 _MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 
@@ -109,7 +109,8 @@ def _from_text(cells: pd.Series, weights: np.ndarray, where: str, notes: list[st
     missing[text.index] = text.str.lower().isin(MISSING)
     iso = text[text_matches(text, _ISO)]
     if len(iso):
-        stamps = pd.to_datetime(iso, format="ISO8601", utc=True, errors="coerce")
+        written = iso.str.replace(r" ?UTC$", "Z", regex=True)  # which pandas does not know by name
+        stamps = pd.to_datetime(written, format="ISO8601", utc=True, errors="coerce")
         values[iso.index] = stamps.dt.tz_localize(None).dt.floor("s").astype("datetime64[s]")
         zoned[iso.index] = iso.str.contains(_ZONED).to_numpy(dtype=bool)
     epoch = text[text_matches(text, r"[0-9]{9,20}(?:\.[0-9]+)?")]

@@ -35,35 +35,53 @@ ONLY_NAMED = (PART, ORDER)  # never found by name: `order` is often the number o
 
 # Compared by `key`, so case, spaces and underscores do not matter. Two matches in one table are an error.
 SYNONYMS: Mapping[str, tuple[str, ...]] = {
-    CUSTOMER: ("customer", "cust id", "customer no", "customer number", "user id", "user", "uid", "client id"),
-    PRODUCT: ("prod id", "product code", "product no", "item id", "item", "item code", "pid", "stock code", "sku"),
+    CUSTOMER: (
+        "customer", "cust id", "customer no", "customer number", "user id", "user", "uid", "client id", "visitor id",
+        "customer user id", "kundennummer", "kundennr", "kunden id",
+    ),
+    PRODUCT: (
+        "prod id", "product no", "item id", "item", "pid", "article id", "article no", "article number",
+        "artikelnummer", "artikelnr", "artikel id",
+    ),
     TIME: (
         "date", "timestamp", "datetime", "purchase time", "purchase timestamp", "purchased at", "order date",
         "invoice date", "transaction date", "transaction time", "event time", "event date", "date of purchase",
+        "t dat", "datum", "bestelldatum", "kaufdatum", "rechnungsdatum", "belegdatum",
     ),
     EVENT: ("event type", "event name", "action", "interaction type"),
-    QUANTITY: ("qty", "units", "number of items", "quantity purchased", "order quantity"),
-    PRICE: ("unit price", "product price", "item price"),
+    QUANTITY: (
+        "qty", "units", "number of items", "quantity purchased", "order quantity", "lineitem quantity", "menge",
+        "anzahl",
+    ),
+    PRICE: ("unit price", "product price", "item price", "lineitem price", "preis", "einzelpreis", "stückpreis"),
     PAGE_VIEWS: ("views", "page view", "page view count", "pages viewed", "number of page views"),
     TIME_SPENT: (
         "time spent on website", "time spent on site", "time on site", "time on website",
         "time spent seconds", "time spent minutes", "time spent sec", "time spent min", "session duration",
         "session time", "dwell time",
     ),
-    CATEGORY: ("product category", "item category", "category name"),
+    CATEGORY: ("product category", "item category", "category name", "kategorie", "warengruppe"),
     RATING_COUNT: ("rating counts", "ratings count", "number of ratings", "review count", "number of reviews"),
     CUSTOMER_RATING: (),
     RATING: ("ratings", "user rating", "user ratings", "product rating", "product ratings"),
-    TITLE: ("product title", "product name", "item name"),
+    TITLE: (
+        "product title", "product name", "item name", "prod name", "lineitem name", "bezeichnung",
+        "artikelbezeichnung", "produktname",
+    ),
 }  # fmt: skip
 
+# A shop's code of a product, used where no id stands beside it.
+CODES: Mapping[str, tuple[str, ...]] = {
+    PRODUCT: ("product code", "item code", "stock code", "sku", "lineitem sku"),
+}
 # Only where nothing above is found: a shop may have a cost beside its price, and a mean beside its own rating.
 SECOND_CHOICES: Mapping[str, tuple[str, ...]] = {
-    TIME: ("created at", "order time", "order timestamp", "transaction timestamp", "event timestamp"),
-    PRICE: ("cost", "list price", "sale price", "selling price", "retail price"),
-    CATEGORY: ("category id", "product type", "department"),
+    CUSTOMER: ("email", "customer email", "billing email"),
+    TIME: ("created at", "order time", "order timestamp", "transaction timestamp", "event timestamp", "ts"),
+    PRICE: ("cost", "item cost", "list price", "sale price", "selling price", "retail price"),
+    CATEGORY: ("category id", "product type", "product type name", "department"),
     RATING: ("rating avg", "avg rating", "average rating", "mean rating", "stars", "star rating"),
-    TITLE: ("description", "product description"),
+    TITLE: ("description", "product description", "item description"),
 }
 # Likewise, of names that mean this in one table alone.
 OWN_NAMES: Mapping[tuple[str, str], tuple[str, ...]] = {
@@ -78,9 +96,12 @@ TITLES_OF_DETAILS = ("name", "product")
 FILE_SYNONYMS: Mapping[str, tuple[str, ...]] = {
     PURCHASES: (
         "purchases", "user purchase history", "customer purchase history", "purchase data", "orders", "order history",
-        "transactions", "transaction history", "sales",
+        "transactions", "transaction history", "sales", "transactions train", "bestellungen",
     ),
-    DETAILS: ("products", "product info", "product data", "product catalog", "product catalogue", "items"),
+    DETAILS: (
+        "products", "product info", "product data", "product catalog", "product catalogue", "items", "articles",
+        "artikel",
+    ),
     INTERACTIONS: (
         "interactions", "user interactions", "customer behavior", "customer behaviour", "user behavior",
         "user behaviour", "customer activity", "user activity",
@@ -89,7 +110,8 @@ FILE_SYNONYMS: Mapping[str, tuple[str, ...]] = {
 
 ORDER_NUMBERS = (
     "order id", "order number", "order no", "invoice", "invoice no", "invoice id", "invoice number",
-    "transaction id", "basket id", "receipt id", "receipt number",
+    "transaction id", "basket id", "receipt id", "receipt number", "belegnr", "belegnummer",
+    "bestellnr", "bestellnummer", "rechnungsnr", "rechnungsnummer",
 )  # fmt: skip
 
 
@@ -177,7 +199,7 @@ def _matches(column: str, table: str, headers: Sequence[str]) -> list[str]:
     names = {key(name) for name in (column, *SYNONYMS[column])}
     if column == TITLE and table == DETAILS:
         names |= {key(name) for name in TITLES_OF_DETAILS}
+    codes = {key(name) for name in CODES.get(column, ())}
     second = {key(name) for name in (*SECOND_CHOICES.get(column, ()), *OWN_NAMES.get((table, column), ()))}
-    return [header for header in headers if key(header) in names] or [
-        header for header in headers if key(header) in second
-    ]
+    matches = ([header for header in headers if key(header) in known] for known in (names, codes, second))
+    return next(filter(None, matches), [])

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from embedrec.columns import CUSTOMER, PRODUCT, TIME
 from embedrec.errors import DataError, quoted
-from embedrec.tables.headers import ORDER_NUMBERS, SECOND_CHOICES, SYNONYMS, TITLES_OF_DETAILS, key
+from embedrec.tables.headers import CODES, ORDER_NUMBERS, SECOND_CHOICES, SYNONYMS, TITLES_OF_DETAILS, key
 from embedrec.tables.shapes import is_literal, shape
 
 SEPARATORS = (",", ";", "\t", "|")
@@ -22,8 +22,8 @@ _SEPARATOR_LINE = re.compile(r'"?sep=([^"\r\n])"?\s*')  # Excel's own hint
 _KNOWN = {
     key(name)
     for column, names in SYNONYMS.items()
-    for name in (column, *names, *SECOND_CHOICES.get(column, ()), *ORDER_NUMBERS, *TITLES_OF_DETAILS)
-}
+    for name in (column, *names, *CODES.get(column, ()), *SECOND_CHOICES.get(column, ()))
+} | {key(name) for name in (*ORDER_NUMBERS, *TITLES_OF_DETAILS)}
 
 
 @dataclass(frozen=True)

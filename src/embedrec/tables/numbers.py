@@ -12,7 +12,7 @@ MISSING = frozenset({"", "na", "n/a", "#n/a", "nan", "null", "none", "nil", "-",
 """Cells of a number, date, category or title column that say "no value". Never applied to ids."""
 
 _PLAIN = r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?"
-_CURRENCY = r"^(?:[$€£¥₹]|[A-Z]{3}\s)|(?:[$€£¥₹]|\s[A-Z]{3})$"
+CURRENCY = r"^(?:[$€£¥₹]|[A-Z]{3}\s)|(?:[$€£¥₹]|\s[A-Z]{3})$"
 # '0.500' is not grouped: no thousand begins with 0.
 _GROUPED_BY_COMMA = r"[+-]?[1-9][0-9]{0,2}(?:,[0-9]{3})+"
 _GROUPED_BY_POINT = r"[+-]?[1-9][0-9]{0,2}(?:\.[0-9]{3})+"
@@ -63,7 +63,7 @@ def parse_numbers(
 
 def _plain_text(text: pd.Series, plain: np.ndarray, weights: np.ndarray, where: str, thousands: bool) -> pd.Series:
     """Rewrite numbers with currency signs, thousands separators or decimal commas as plain ones."""
-    bare = text.str.replace(_CURRENCY, "", regex=True).str.replace(r"[\s'’]", "", regex=True)
+    bare = text.str.replace(CURRENCY, "", regex=True).str.replace(r"[\s'’]", "", regex=True)
     comma, point = bare.str.rfind(","), bare.str.rfind(".")
     grouped_by_comma = text_matches(bare, _GROUPED_BY_COMMA) & thousands
     grouped_by_point = text_matches(bare, _GROUPED_BY_POINT) & thousands

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,7 +12,6 @@ from embedrec.columns import (
     CUSTOMER,
     CUSTOMER_RATING,
     EVENT,
-    EVENT_KINDS,
     ORDER,
     PAGE_VIEWS,
     PART,
@@ -31,15 +29,16 @@ from embedrec.columns import (
 from embedrec.errors import quoted
 from embedrec.tables.busiest import cap_busiest
 from embedrec.tables.config import IGNORE, ColumnsConfig
-from embedrec.tables.distinct import by_distinct, repeated
-from embedrec.tables.headers import COLUMNS, find_columns, key, listing, order_number
+from embedrec.tables.distinct import repeated
+from embedrec.tables.doubts import cancelled_lines, several_currencies
+from embedrec.tables.event_names import kinds_of_rows
+from embedrec.tables.headers import COLUMNS, find_columns, listing, order_number
 from embedrec.tables.ledger import Ledger
 from embedrec.tables.numbers import parse_numbers
 from embedrec.tables.raw import RawTable
 from embedrec.tables.returns import net_returns
 from embedrec.tables.values import (
     PRODUCT_ATTRIBUTES,
-    as_text,
     date_column,
     empty_rows,
     id_column,
@@ -54,8 +53,6 @@ from embedrec.tables.values import (
 
 CUSTOMERS_RATING = 0.2
 """Ratings on purchase lines are the customers' own where they differ in this share of the products rated by several."""
-RETURN_NAMES = re.compile(r"(return|refund|cancel)(s|ed|led|l?ation)?")
-BEGIN_AS_RETURNS = ("return", "refund", "cancel")  # but may be a returning visit: set aside
 
 
 @dataclass(frozen=True)
@@ -93,7 +90,7 @@ def read_event_rows(
     columns = find_columns(table, raw.file, raw.headers, wanted, required, config)
     ledger = Ledger(table, raw)
     ledger.set_aside(empty_rows(ledger), "without a single value")
-    kinds = _kinds(ledger, columns.get(EVENT), config, default_kind)
+    kinds = kinds_of_rows(ledger, columns.get(EVENT), config, default_kind)
     bought, returned = kinds == PURCHASE, kinds == RETURN
     if not is_history:
         ledger.set_aside(bought, f"of event purchase (purchases are read from {PURCHASES})")
@@ -126,6 +123,8 @@ def read_event_rows(
     on_lines = is_history and any(column in columns for column in PRODUCT_ATTRIBUTES)
     attributes = product_attributes(ledger, columns) if on_lines else None
     price = attributes[PRICE] if attributes is not None else price_column(ledger, columns.get(PRICE))
+    warnings += several_currencies(raw, columns.get(PRICE))
+    warnings += cancelled_lines(ledger, columns, bought)
     warnings += cap_busiest(ledger, customers, order.get(ORDER, times), most)
     if by_row:
         quantity = quantity.where(kinds != VIEW, views.fillna(1.0))
@@ -189,43 +188,6 @@ def _find_customers_rating(
         f"{header} differs between customers for {differ:,} of {len(several):,} products: read as each customer's own "
         f"rating, not as an attribute of products (data.columns.{CUSTOMER_RATING}=- if it is one)",
     )
-
-
-def _kinds(ledger: Ledger, header: str | None, config: ColumnsConfig, default_kind: str) -> pd.Categorical[str]:
-    """Return purchase, return, view, cart, '-' or '' (unknown) for each row.
-
-    Rows of '-' are set aside, counted by name; those of '' are quarantined.
-    """
-    if header is None:
-        return pd.Categorical.from_codes(
-            np.zeros(len(ledger.raw.cells), np.int8), pd.Index([default_kind], dtype="str")
-        )
-    codes, names = by_distinct(as_text(ledger.raw.cells[header]))
-    known = {key(kind): kind for kind in EVENT_KINDS}
-    known |= {key(name): kind for name, kind in config.event_map.items()}
-    meaning: list[str] = []
-    unknown: list[str] = []
-    for name in names:
-        plain = key(name)
-        left_out = plain.startswith(BEGIN_AS_RETURNS) or not name.strip()
-        kind = known.get(plain, RETURN if RETURN_NAMES.fullmatch(plain) else IGNORE if left_out else "")
-        meaning.append(kind)
-        if not kind:
-            unknown.append(name)
-    every = pd.Index([*EVENT_KINDS, RETURN, IGNORE, ""], dtype="str")
-    kinds = pd.Categorical.from_codes(every.get_indexer(pd.Index(meaning, dtype="str")).astype(np.int8)[codes], every)
-    others = ", ".join((*EVENT_KINDS[1:], RETURN, IGNORE))
-    ledger.quarantine(
-        kinds == "",
-        header,
-        f"is not one of {', '.join(EVENT_KINDS)}",
-        f"give the meaning of {listing(unknown)} with +data.columns.event_map.NAME=purchase (or {others})",
-    )
-    for code, (name, kind) in enumerate(zip(names, meaning, strict=True)):
-        if kind == IGNORE:
-            rule = f"with event {quoted(name.strip())}" if name.strip() else "without an event"
-            ledger.set_aside(codes == code, rule)
-    return kinds
 
 
 def _drop_repeated_lines(ledger: Ledger, traded: np.ndarray) -> None:

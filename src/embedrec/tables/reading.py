@@ -30,6 +30,7 @@ from embedrec.errors import DataError, printable, quoted
 from embedrec.tables.config import IGNORE, ColumnsConfig, DataConfig
 from embedrec.tables.details import read_customers, read_products
 from embedrec.tables.distinct import by_distinct, in_text_order, stacked
+from embedrec.tables.doubts import several_currencies
 from embedrec.tables.fingerprint import fingerprint
 from embedrec.tables.guarded import refuse_too_large_together
 from embedrec.tables.headers import check_configured, find_columns, listing
@@ -176,6 +177,8 @@ def _products(
     varying: list[str] = []
     if raw is not None:
         products, ledger = read_products(raw, config)
+        price = find_columns(DETAILS, raw.file, raw.headers, (PRICE,), (), config).get(PRICE)
+        warnings += several_currencies(raw, price)
     elif history.attributes is not None:
         products = first_known(history.attributes)
         varying = _varying(history.attributes)
