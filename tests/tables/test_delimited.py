@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+import pandas as pd
 import pytest
 from shop_folder import HEADER, Shop, account_of, rows
 
 from embedrec.errors import DataError
 from embedrec.tables.delimited import parse_delimited
+from embedrec.tables.naming import counts_rows
 
 
 def cells(text: str | bytes) -> list[list[str]]:
@@ -37,6 +39,13 @@ def test_trailing_empty_columns_are_dropped() -> None:
     assert raw.headers == ["id", "price"]
     assert "3 empty columns" in " ".join(raw.notes)
     assert cells("id;price\n1;2;;\n3;4;;\n") == [["1", "2"], ["3", "4"]]
+
+
+def test_texts_of_rows_left_out_do_not_count() -> None:
+    """Found by the fuzz: a folded column keeps the texts of rows that were quarantined."""
+    folded = pd.Series(pd.Categorical(["0", "1", "2", "1"], categories=["0", "1", "2", '\n9"']))
+    assert counts_rows(folded[:3], 0)
+    assert not counts_rows(folded, 0)
 
 
 def test_a_leading_counter_without_a_name_is_ignored() -> None:

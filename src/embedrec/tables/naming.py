@@ -10,6 +10,7 @@ import pandas as pd
 
 from embedrec.columns import PAGE_VIEWS, PRICE, QUANTITY, RATING, RATING_COUNT, TIME, TIME_SPENT
 from embedrec.errors import DataError, quoted
+from embedrec.tables.distinct import by_distinct
 from embedrec.tables.headers import SYNONYMS, key
 
 _NUMBER = r"\W*\d[\d.,' ]*\W*"
@@ -81,9 +82,10 @@ def counts_rows(cells: pd.Series, missing: int, *, in_order: bool = True) -> boo
 
     It counts in the file's order, unless what numbered the rows may have sorted them anew before writing.
     """
-    if not len(cells) or not cells.str.fullmatch("0|[1-9][0-9]{0,17}").all():
+    codes, texts = by_distinct(cells)  # a folded column may know texts of rows that were left out
+    if not len(cells) or not texts.str.fullmatch("0|[1-9][0-9]{0,17}").all():
         return False
-    numbers = cells.astype("int64").to_numpy()
+    numbers = texts.astype("int64").to_numpy()[codes]
     numbers = numbers if in_order else np.sort(numbers)
     gaps = [int(numbers[-1]) - start + 1 - len(numbers) for start in (0, 1) if numbers[0] >= start]
     return bool((np.diff(numbers) > 0).all()) and min(gaps) <= missing
