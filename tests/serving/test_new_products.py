@@ -210,6 +210,21 @@ def test_known_products_stay_as_they_are(whole: Bundle, details: pd.DataFrame) -
     assert shop.recommend("C0042", k=1000).set_index(PRODUCT).loc["N1", PRICE] == 9.5
 
 
+def test_a_product_that_was_only_looked_at_is_new(whole: Bundle, never_sold: list[str]) -> None:
+    """Where details stand on the lines, those of views count too: such a product is known, but not for sale."""
+    seen, products = never_sold[0], whole.frames["products"]
+    since = pd.Series(pd.NaT, index=products.index, dtype="datetime64[s]").mask(
+        products[PRODUCT] == seen, pd.Timestamp("2024-01-01")
+    )
+    on_lines = {**whole.frames, "products": products.assign(known_from=since)}
+    shop = Recommender(dataclasses.replace(whole, frames=on_lines))
+    assert seen not in shop.product_ids
+    shop.add_products(new(product_id=[seen]))
+    assert shop.arrivals[-1].products[PRODUCT].tolist() == [seen]
+    assert shop.recommend("C0042", k=1000).set_index(PRODUCT).loc[seen, ATTRIBUTES].tolist() == ["Snacks", 9.5, 4.5]
+    assert shop.add_products(new(product_id=[seen])).arrivals[-1].account.set_aside == 1
+
+
 # What a model cannot know
 
 

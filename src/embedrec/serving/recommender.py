@@ -81,7 +81,7 @@ class Recommender:
         """Take in new products, to be recommended from now on through their features; nothing is trained.
 
         The table is checked, repaired and encoded as product_details were for the training. Rows of products that the
-        shop already has are set aside and change nothing. The bundle on disk stays as it is. On an error nothing has
+        shop already has are set aside and change nothing; one that was looked at, and never sold nor listed, is new. The bundle on disk stays as it is. On an error nothing has
         changed; do not ask from another thread meanwhile.
 
         Args:
@@ -95,7 +95,7 @@ class Recommender:
             DataError: the table cannot be read, has no row or no product_id, or over 5 % of it cannot be understood.
             RequestError: it is neither a table nor a path.
         """
-        bundle, known = self._bundle, self._snapshot.history.product_ids
+        bundle, known = self._bundle, self._snapshot.history.product_ids[self._snapshot.products.candidates]
         arrivals = read_arrivals(frame, known, columns_of(bundle.manifest.config), bundle.schema, self._scorer)
         taken = (*self.arrivals, arrivals)
         if len(arrivals.products):
