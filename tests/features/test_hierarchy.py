@@ -8,7 +8,7 @@ import torch
 
 from embedrec.columns import CATEGORY, PRICE, PRODUCT
 from embedrec.features import FeatureEncoder
-from embedrec.features.hierarchy import nearest_rows, parent_rows, with_parents
+from embedrec.features.hierarchy import DEEPEST, nearest_rows, parent_rows, with_parents
 from embedrec.models.towers import Categories
 from embedrec.tables.model import CUSTOMER_COLUMNS, PRODUCT_COLUMNS
 from shops import at_day, frame, history_of, lines, tables_of
@@ -20,6 +20,14 @@ def test_a_category_lies_in_all_above_it() -> None:
     assert with_parents(["Food", "Drinks > Tea > Green"]) == NAMES
     assert parent_rows(NAMES).tolist() == [0, 0, 1, 2, 0]
     assert with_parents(["<b>bold</b>", "a>b"]) == ("<b>bold</b>", "a>b"), "only with blanks around it"
+
+
+def test_a_text_full_of_marks_is_one_category() -> None:
+    """64 kB of them would else be 20,000 categories of 32 kB each."""
+    deepest = " > ".join(["a"] * (DEEPEST + 1))
+    assert len(with_parents([deepest])) == DEEPEST + 1
+    assert with_parents([f"{deepest} > a"]) == (f"{deepest} > a",)
+    assert with_parents([" > a"]) == (" > a",), "what has no name is no category"
 
 
 def test_an_unknown_category_is_what_it_lies_in() -> None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import copy
 import dataclasses
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import numpy as np
 import pandas as pd
@@ -14,11 +15,12 @@ import torch
 
 from embedrec import Recommender
 from embedrec.bundle import Bundle, read_bundle
-from embedrec.columns import CATEGORY, PRICE, PRODUCT, RATING
+from embedrec.columns import CATEGORY, PRICE, PRODUCT, RATING, REASON
 from embedrec.errors import DataError, RequestError
 from embedrec.features import Products
-from embedrec.models import Scorer
+from embedrec.models import Explanation, Scorer
 from embedrec.models.classic.item_knn import ItemKnnConfig
+from embedrec.serving.reasons import reasons
 from runs import Trained
 
 ATTRIBUTES = [CATEGORY, PRICE, RATING]
@@ -122,6 +124,27 @@ def test_its_scores_are_explained(whole: Bundle) -> None:
         assert told.parts["newness"] == whole.manifest.model.new_product_lift  # type: ignore[union-attr]
 
 
+@pytest.mark.parametrize("who", ["nobody", "C0042"])
+def test_nobody_is_told_that_they_are_popular(whole: Bundle, who: str) -> None:
+    """Nor of the products of product_details that nobody bought."""
+    shop = Recommender(whole).add_products(new())
+    never = shop._snapshot.history.product_ids[shop._snapshot.history.distinct_customers(0, 2**60) == 0]
+    said = shop.recommend(who, k=1000).set_index(PRODUCT)[REASON]
+    assert "N1" in never
+    assert not said[never].str.contains("popular with", case=False).any()
+    assert said.drop(never).str.contains("popular with", case=False).any()
+
+
+@pytest.mark.parametrize("part", ["popularity", "taste", "newness"])
+def test_a_part_that_stands_for_sales_says_they_are_new(whole: Bundle, part: str) -> None:
+    shop = Recommender(whole).add_products(new())
+    item, customer = shop._snapshot.history.product_ids.get_loc("N1"), shop._snapshot.customers(np.array([0]))
+    pull = torch.zeros(1, len(customer.bought.values))
+    told = Explanation({part: torch.ones(1)}, {part: 0.0}, customer.bought.values, pull)
+    scorer = cast(Scorer, SimpleNamespace(explain=lambda *_: told))
+    assert reasons(scorer, shop._snapshot, customer, np.array([item]), shop._names) == ["New in the shop"]
+
+
 # The table
 
 
@@ -208,6 +231,21 @@ def test_known_products_stay_as_they_are(whole: Bundle, details: pd.DataFrame) -
     shop.add_products(new()).add_products(new(price=[1.0]))
     assert [len(one.products) for one in shop.arrivals] == [0, 1, 0]
     assert shop.recommend("C0042", k=1000).set_index(PRODUCT).loc["N1", PRICE] == 9.5
+
+
+def test_a_product_that_was_only_looked_at_is_new(whole: Bundle, never_sold: list[str]) -> None:
+    """Where details stand on the lines, those of views count too: such a product is known, but not for sale."""
+    seen, products = never_sold[0], whole.frames["products"]
+    since = pd.Series(pd.NaT, index=products.index, dtype="datetime64[s]").mask(
+        products[PRODUCT] == seen, pd.Timestamp("2024-01-01")
+    )
+    on_lines = {**whole.frames, "products": products.assign(known_from=since)}
+    shop = Recommender(dataclasses.replace(whole, frames=on_lines))
+    assert seen not in shop.product_ids
+    shop.add_products(new(product_id=[seen]))
+    assert shop.arrivals[-1].products[PRODUCT].tolist() == [seen]
+    assert shop.recommend("C0042", k=1000).set_index(PRODUCT).loc[seen, ATTRIBUTES].tolist() == ["Snacks", 9.5, 4.5]
+    assert shop.add_products(new(product_id=[seen])).arrivals[-1].account.set_aside == 1
 
 
 # What a model cannot know

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import random
+
 import pytest
 from pydantic import ValidationError
 from shop_folder import HEADER, Shop, account_of, rows
@@ -37,6 +39,18 @@ def test_the_cap_goes_by_the_order_where_there_are_no_dates(shop: Shop) -> None:
     text = "customer_id,product_id,nr\n" + "".join(f"C,P{i},{100 - i}\n" for i in range(60))
     tables = read(shop, text, columns={"purchase_date": "-", "order": "nr"})
     assert set(tables.purchases["product_id"]) == {f"P{i}" for i in range(LIMIT)}
+
+
+@pytest.mark.parametrize("columns", [{}, {"purchase_date": "-"}])
+def test_the_order_of_rows_leaves_no_trace(shop: Shop, columns: dict[str, str]) -> None:
+    """Where more rows of a customer carry the last moment than the cap lets in."""
+    lines = [f"C,P{i},2024-01-0{i % 2 + 1}\n" for i in range(4 * LIMIT)]
+    tables = []
+    for seed in range(3):
+        random.Random(seed).shuffle(lines)
+        tables.append(read(shop, HEADER + "".join(lines), columns=columns))
+    assert {len(one.events) for one in tables} == {LIMIT}
+    assert len({one.fingerprint for one in tables}) == 1
 
 
 def test_dated_behaviour_is_capped_too(shop: Shop) -> None:

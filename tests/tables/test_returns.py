@@ -91,6 +91,14 @@ def test_a_line_without_quantity_is_one_piece(shop: Shop) -> None:
     assert "1 row with event 'Cancelled' set aside" in account_of(tables).notes
 
 
+def test_what_floats_leave_over_is_no_piece(shop: Shop) -> None:
+    """1 - 0.3 - 0.3 - 0.3 - 0.1 is no 0 in floats."""
+    text = lines((2, 1)) + "".join(f"C1,P1,2024-01-{10 + i},{n}\n" for i, n in enumerate([-0.3, -0.3, -0.3, -0.1]))
+    tables = shop.read(text)
+    assert left(tables) == []
+    assert told(tables) == [f"4 rows {NETTED}", f"1 row {WHOLE}"]
+
+
 @pytest.mark.parametrize("pieces", ["2", "-2"])
 def test_the_sign_of_an_event_named_return_does_not_matter(shop: Shop, pieces: str) -> None:
     """Nor does that of its price."""

@@ -9,16 +9,19 @@ import numpy as np
 from embedrec.features.history import Ints
 
 WITHIN = " > "  # as in Google's product taxonomy
+DEEPEST = 20  # marks in a name; that taxonomy has 6, and each is one more category and one more step for every model
 
 
 def parent(name: str) -> str | None:
-    """Return the category in which a category lies.
+    """Return the category in which a category lies; a name with more than 20 marks is a text, and lies in none.
 
     >>> parent("Drinks > Tea > Green"), parent("Drinks")
     ('Drinks > Tea', None)
     """
-    above, within, _ = name.rpartition(WITHIN)
-    return above if within else None
+    if name.count(WITHIN) > DEEPEST:
+        return None
+    above, _, _ = name.rpartition(WITHIN)
+    return above or None
 
 
 def upwards(name: str) -> Iterator[str]:

@@ -96,6 +96,10 @@ def _warnings(products: pd.DataFrame, schema: FeatureSchema, model: Scorer) -> t
 
 
 def grown(products: pd.DataFrame, arrivals: pd.DataFrame) -> pd.DataFrame:
-    """Put new products below those of a bundle, sorted as the reader sorts them."""
+    """Put new products to those of a bundle, sorted as the reader sorts them.
+
+    What only stood on lines of views gives way to a row of its own.
+    """
     alike = arrivals.reindex(columns=products.columns).astype(products.dtypes)
-    return pd.concat([products, alike]).sort_values(PRODUCT, ignore_index=True)
+    others = products[~products[PRODUCT].isin(alike[PRODUCT])]
+    return pd.concat([others, alike]).sort_values(PRODUCT, ignore_index=True)

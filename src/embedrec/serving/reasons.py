@@ -12,13 +12,14 @@ import numpy as np
 
 from embedrec.features import Customers, Snapshot
 from embedrec.features.history import Ints
-from embedrec.features.schema import LOOKS
+from embedrec.features.schema import LOOKS, PRODUCT_DYNAMIC
 from embedrec.models import Explanation, Scorer
 from embedrec.serving.profile import to_date
 
 NAMED = 2  # bought products named in one reason
 WORTH_NAMING = 0.5  # share of the strongest part's lift
-POPULAR = "popular with other customers"
+AGE = PRODUCT_DYNAMIC.index("age")
+POPULAR, NEW = "popular with other customers", "new in the shop"
 WORDS = {
     "identity": "fits this customer's own taste",
     "activity": "fits how often and how much they shop",
@@ -26,7 +27,7 @@ WORDS = {
     "order": "often follows what they bought last",
     "popularity": POPULAR,
     "taste": POPULAR,
-    "newness": "new in the shop",
+    "newness": NEW,
     "esteem": "rated highly by other customers",
     "random": "picked at random",
 }
@@ -60,6 +61,11 @@ def sentence(phrases: list[str]) -> str:
     """Join phrases and start with a capital."""
     text = "; ".join(phrases)
     return text[:1].upper() + text[1:]
+
+
+def popular(item: int, snapshot: Snapshot) -> str:
+    """Say how a product stands with all customers: one that nobody bought yet is not popular."""
+    return NEW if np.isnan(snapshot.products.dynamic[item, AGE]) else POPULAR
 
 
 def _strongest(
@@ -101,7 +107,8 @@ def _phrase(
         return "new, from a category they buy" if explanation.parts[part][place] else ""
     if part == "newness" and not explanation.parts[part][place]:
         return ""
-    return WORDS.get(part, "")
+    word = WORDS.get(part, "")
+    return popular(int(items[place]), snapshot) if word == POPULAR else word
 
 
 def _looked_at(item: int, customer: Customers) -> str:

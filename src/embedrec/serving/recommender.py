@@ -40,7 +40,7 @@ from embedrec.models.classic.popularity import PopularityRecentConfig
 from embedrec.ranking import top_k
 from embedrec.serving.arrivals import Arrivals, columns_of, grown, read_arrivals
 from embedrec.serving.profile import CustomerProfile, ModelInfo, describe, model_info
-from embedrec.serving.reasons import POPULAR, reasons, sentence
+from embedrec.serving.reasons import popular, reasons, sentence
 from embedrec.serving.requests import check_amount, check_id, check_k, check_names, check_price
 from embedrec.splits import parse_date
 
@@ -81,8 +81,8 @@ class Recommender:
         """Take in new products, to be recommended from now on through their features; nothing is trained.
 
         The table is checked, repaired and encoded as product_details were for the training. Rows of products that the
-        shop already has are set aside and change nothing. The bundle on disk stays as it is. On an error nothing has
-        changed; do not ask from another thread meanwhile.
+        shop already has are set aside and change nothing; one that was looked at, and never sold nor listed, is new.
+        The bundle on disk stays as it is. On an error nothing has changed; do not ask from another thread meanwhile.
 
         Args:
             frame: product_id, and title, category, price, rating, rating_count where known, under the names that a
@@ -95,7 +95,7 @@ class Recommender:
             DataError: the table cannot be read, has no row or no product_id, or over 5 % of it cannot be understood.
             RequestError: it is neither a table nor a path.
         """
-        bundle, known = self._bundle, self._snapshot.history.product_ids
+        bundle, known = self._bundle, self._snapshot.history.product_ids[self._snapshot.products.candidates]
         arrivals = read_arrivals(frame, known, columns_of(bundle.manifest.config), bundle.schema, self._scorer)
         taken = (*self.arrivals, arrivals)
         if len(arrivals.products):
@@ -239,7 +239,7 @@ class Recommender:
         cold = customer is None or not len(customer.line_items)
         if customer is None or cold:
             items, scores = self._best(torch.from_numpy(self._popular.score_).masked_fill(~allowed, -torch.inf), k)
-            table = self._table(items, scores, [sentence([POPULAR])] * len(items))
+            table = self._table(items, scores, [sentence([popular(int(one), self._snapshot)]) for one in items])
         else:
             if exclude_bought:
                 allowed = allowed.clone()

@@ -7,6 +7,7 @@ import pandas as pd
 
 from embedrec.errors import quoted
 from embedrec.tables.ledger import Ledger
+from embedrec.tables.ordering import tie_breaks
 
 DOMINANT = 0.1  # of the events
 FEWEST_EVENTS = 1_000  # in a smaller table one customer easily has a tenth
@@ -15,7 +16,7 @@ FEWEST_EVENTS = 1_000  # in a smaller table one customer easily has a tenth
 def cap_busiest(ledger: Ledger, customers: pd.Series, moments: pd.Series, most: int) -> tuple[str, ...]:
     """Set aside all but the last `most` rows of each customer; return a warning where one has much of the table.
 
-    `moments` say which rows come last; of equal or missing ones the later line of the file.
+    `moments` say which rows come last; of equal or missing ones chance decides, not their order in the file.
     """
     used = np.flatnonzero(ledger.used)
     counts = customers.iloc[used].value_counts()
@@ -24,7 +25,8 @@ def cap_busiest(ledger: Ledger, customers: pd.Series, moments: pd.Series, most: 
     busiest, count, kept = counts.index[0], int(counts.iloc[0]), ""
     if count > most:
         rows = used[customers.iloc[used].isin(counts.index[counts > most]).to_numpy()]
-        latest_first = rows[np.argsort(moments.iloc[rows].to_numpy(), kind="stable")][::-1]
+        ties = tie_breaks(ledger.raw.cells.iloc[rows])
+        latest_first = rows[np.lexsort((ties, moments.iloc[rows].to_numpy()))][::-1]
         behind = customers.iloc[latest_first].reset_index(drop=True)
         early = np.zeros(len(customers), dtype=bool)
         early[latest_first[(behind.groupby(behind).cumcount() >= most).to_numpy()]] = True

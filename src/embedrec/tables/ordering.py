@@ -39,6 +39,11 @@ def order_of(keys: Iterable[np.ndarray], count: int) -> np.ndarray:
     return order
 
 
+def tie_breaks(cells: pd.DataFrame) -> np.ndarray:
+    """Return a number for each row that depends on nothing but what the row says; equal rows have the same."""
+    return pd.util.hash_pandas_object(cells, index=False).to_numpy()
+
+
 def _key(column: pd.Series) -> np.ndarray:
     """Return numbers that sort as a column does; missing texts come first."""
     if is_folded(column):

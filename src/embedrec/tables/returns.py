@@ -18,6 +18,9 @@ import numpy as np
 import pandas as pd
 
 from embedrec.tables.ledger import Ledger
+from embedrec.tables.ordering import tie_breaks
+
+EXACT = 9  # decimals: three returns of 0.3 and one of 0.1 are a piece, though their floats add up to a little less
 
 
 def net_returns(
@@ -42,8 +45,7 @@ def net_returns(
     rows, pairs = rows[concerned], pairs[concerned]
     back = returned[rows]
     pieces = quantity.to_numpy()[rows] * np.where(back, -1, 1)
-    ties = pd.util.hash_pandas_object(ledger.raw.cells.iloc[rows], index=False).to_numpy()
-    left = pieces_left(pairs, moments[rows], pieces, ties)
+    left = pieces_left(pairs, moments[rows], pieces, tie_breaks(ledger.raw.cells.iloc[rows]))
 
     def among_all(found: np.ndarray) -> np.ndarray:
         mask = np.zeros(len(quantity), dtype=bool)
@@ -76,7 +78,7 @@ def pieces_left(pairs: np.ndarray, moments: np.ndarray, pieces: np.ndarray, ties
     kept = (lowest - (height - moved)).clip(lower=0)
     unmatched = never_bought.groupby(by).diff().fillna(never_bought)
     left = np.empty(len(order))
-    left[order] = kept.where(moved > 0, unmatched)
+    left[order] = kept.where(moved > 0, unmatched).round(EXACT)
     return left
 
 
