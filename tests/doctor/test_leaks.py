@@ -99,6 +99,7 @@ def test_unused_columns_are_read_as_numbers_or_dates(tmp_path: Path) -> None:
     (tmp_path / "customer_interactions.csv").write_text("customer_id,page_views,visits\nC1,3,4\n")
     tables = read_tables(DataConfig(name="t", path=str(tmp_path), columns=ColumnsConfig(price="-")))
     found = tables.unused[DETAILS]
+    assert found.index.dtype == "str", "ids of a table of one row each are written out, as in Tables.products"
     assert found.index.tolist() == ["P2", "P1"]
     assert found.columns.tolist() == ["price", "lines", "since"]
     assert found["lines"].tolist() == [1.0, 8.0]

@@ -35,7 +35,7 @@ def unused_numbers(table: str, raw: RawTable, config: ColumnsConfig) -> pd.DataF
             found[header] = values
     if not found:
         return pd.DataFrame()
-    ids = parse_ids(raw.cells[columns[by]], raw.file).values
+    ids = parse_ids(raw.cells[columns[by]], raw.file).values.astype("str")
     numbers = pd.DataFrame(found).set_index(pd.Index(ids, name=by))
     return numbers[numbers.index.notna() & ~numbers.index.duplicated(keep="last")]
 
