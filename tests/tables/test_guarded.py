@@ -235,7 +235,9 @@ def replace(file: Path) -> None:
 
 
 @pytest.mark.parametrize("change", [grow, touch, replace])
-@pytest.mark.parametrize("content", [ONE.encode(), gzip.compress(ONE.encode())[:-9], shop_parquet()])
+@pytest.mark.parametrize(
+    "content", [ONE.encode(), gzip.compress(ONE.encode())[:-9], shop_parquet()], ids=["text", "gzip", "parquet"]
+)
 def test_a_file_that_changes_while_it_is_read(
     shop: Shop, monkeypatch: pytest.MonkeyPatch, change: Callable[[Path], None], content: bytes
 ) -> None:
