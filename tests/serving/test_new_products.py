@@ -142,7 +142,7 @@ def test_a_part_that_stands_for_sales_says_they_are_new(whole: Bundle, part: str
     pull = torch.zeros(1, len(customer.bought.values))
     told = Explanation({part: torch.ones(1)}, {part: 0.0}, customer.bought.values, pull)
     scorer = cast(Scorer, SimpleNamespace(explain=lambda *_: told))
-    assert reasons(scorer, shop._snapshot, customer, np.array([item]), shop._names) == ["New in the shop"]
+    assert reasons(scorer, shop._snapshot, customer, np.array([item]), shop._shelf.names) == ["New in the shop"]
 
 
 # The table
@@ -197,7 +197,7 @@ def test_the_columns_of_the_training_count(whole: Bundle) -> None:
     [
         (new(product_id=["N2"], price=[-1.0]), "new products, line 1: price '-1.0' is negative; 1 of 1 rows"),
         (new().rename(columns={PRODUCT: "which"}), "no column product_id.*rename the header here"),
-        (new(sku=["N1"]), "could both be product_id"),
+        (new(item_id=["N1"]), "could both be product_id"),
         (new().head(0), "new products has no row"),
         (new(title=pd.Series(["\ud800"], dtype=object)), "column title: '.ud800' holds half a character"),
         (pd.concat([new(), new()], axis=1), "two columns are called 'category'"),

@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Self
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 import torch
 from torch import Tensor
@@ -24,16 +23,14 @@ from embedrec.columns import (
     PRICE,
     PRODUCT,
     RANK,
-    RATING,
     REASON,
     RECOMMENDATION,
     SCORE,
     TIME,
     TITLE,
 )
-from embedrec.errors import RequestError, nearest
+from embedrec.errors import RequestError
 from embedrec.features import Customers, FeatureEncoder, build_history
-from embedrec.features.hierarchy import upwards, with_parents
 from embedrec.features.history import NEVER, Ints
 from embedrec.models import load_scorer
 from embedrec.models.classic.popularity import PopularityRecentConfig
@@ -41,14 +38,12 @@ from embedrec.ranking import top_k
 from embedrec.serving.arrivals import Arrivals, columns_of, grown, read_arrivals
 from embedrec.serving.profile import CustomerProfile, ModelInfo, describe, model_info
 from embedrec.serving.reasons import popular, reasons, sentence
-from embedrec.serving.requests import check_amount, check_id, check_k, check_names, check_price
+from embedrec.serving.requests import check_amount, check_id, check_k, check_names
+from embedrec.serving.shelf import Price, Shelf
 from embedrec.splits import parse_date
 
 COLD_START = "cold_start"
 IN_BASKET = "Already in the basket"
-NO_CATEGORY = "(none)"
-"""The category of products without one, so that people can see and choose them; the model knows them as missing."""
-Price = Sequence[float]
 
 
 class Recommender:
@@ -62,6 +57,7 @@ class Recommender:
         manifest = bundle.manifest
         self._scorer = load_scorer(manifest.model, bundle.schema, bundle.weights).observe(self._snapshot)
         self._popular = PopularityRecentConfig().build(bundle.schema).observe(self._snapshot)
+        self._shelf = Shelf(self._snapshot)
         self._candidates = torch.from_numpy(self._snapshot.products.candidates)
         self.info: ModelInfo = model_info(manifest, self._snapshot)
         self.arrivals: tuple[Arrivals, ...] = ()
@@ -132,7 +128,7 @@ class Recommender:
         Raises:
             RequestError: an argument is malformed or names an unknown category.
         """
-        allowed = self._allowed(categories, price)
+        allowed = self._shelf.allowed(categories, price)
         k, customer_id = check_k(k), check_id("customer_id", customer_id)
         user = self._user(customer_id)
         customer = None if user is None else self._snapshot.customers(np.array([user]))
@@ -156,7 +152,7 @@ class Recommender:
         Raises:
             RequestError: as `recommend`, or the basket names an unknown product.
         """
-        allowed = self._allowed(categories, price)
+        allowed = self._shelf.allowed(categories, price)
         basket = check_names("history", history)
         items = np.unique(np.array([self._item("history", product) for product in basket], np.int64))
         views, spent = check_amount("page_views", page_views), check_amount("time_spent", time_spent)
@@ -192,7 +188,7 @@ class Recommender:
         lines = none if user is None else history.lines(np.array([user]), NEVER, self._snapshot.as_of).values[::-1]
         items = history.items[lines]
         times = pd.Series(pd.to_datetime(history.times[lines], unit="s"))
-        table = pd.DataFrame({TIME: times if self._dated else pd.NaT, **self._product_columns(items)})
+        table = pd.DataFrame({TIME: times if self._dated else pd.NaT, **self._shelf.columns(items)})
         return table[[TIME, PRODUCT, TITLE, CATEGORY, PRICE]]
 
     @property
@@ -210,23 +206,20 @@ class Recommender:
         """Products that may be recommended, sorted."""
         return [str(one) for one in self._snapshot.history.product_ids[self._snapshot.products.candidates]]
 
-    @cached_property
+    @property
     def categories(self) -> Sequence[str]:
-        """Categories of the catalogue and those they lie in, sorted; "(none)" is last, where only some have one."""
-        names = with_parents(str(name) for name in self._category if name is not None)
-        return sorted(names, key=lambda name: (name == NO_CATEGORY, name))
+        """Categories of the products and those they lie in, sorted; "(none)" is last, where only some have one."""
+        return self._shelf.categories
 
-    @cached_property
+    @property
     def price_range(self) -> tuple[float, float] | None:
         """Lowest and highest price of the catalogue, None where no price is known."""
-        prices = self._snapshot.encoder.price
-        return (float(np.nanmin(prices)), float(np.nanmax(prices))) if (~np.isnan(prices)).any() else None
+        return self._shelf.price_range
 
-    @cached_property
+    @property
     def titles(self) -> Mapping[str, str]:
         """Titles of products where the shop gave one."""
-        catalogue, ids = self._snapshot.encoder.catalogue, self._snapshot.history.product_ids
-        return {str(one): str(title) for one, title in zip(ids, catalogue.title, strict=True) if title is not None}
+        return self._shelf.titles
 
     def _answer(
         self,
@@ -245,7 +238,9 @@ class Recommender:
                 allowed = allowed.clone()
                 allowed[torch.from_numpy(customer.bought.values)] = False
             items, scores = self._best(self._scorer.score(customer)[0].masked_fill(~allowed, -torch.inf), k)
-            words = reasons(self._scorer, self._snapshot, customer, items, self._names, bought_before, self._dated)
+            words = reasons(
+                self._scorer, self._snapshot, customer, items, self._shelf.names, bought_before, self._dated
+            )
             table = self._table(items, scores, words)
         table.attrs[COLD_START] = cold
         return table
@@ -258,45 +253,11 @@ class Recommender:
     def _table(self, items: Ints, scores: Tensor, words: list[str]) -> pd.DataFrame:
         columns = {
             RANK: np.arange(1, len(items) + 1),
-            **self._product_columns(items),
+            **self._shelf.columns(items),
             SCORE: scores.numpy().astype(np.float64),
             REASON: pd.Series(words, dtype="object"),
         }
         return pd.DataFrame(columns)[list(RECOMMENDATION)]
-
-    def _product_columns(self, items: Ints) -> dict[str, object]:
-        catalogue = self._snapshot.encoder.catalogue
-        return {
-            PRODUCT: self._snapshot.history.product_ids[items].to_numpy(object),
-            TITLE: catalogue.title[items],
-            CATEGORY: self._category[items],
-            PRICE: self._snapshot.encoder.price[items],
-            RATING: catalogue.rating[items],
-        }
-
-    @cached_property
-    def _category(self) -> npt.NDArray[np.object_]:
-        """[N] what people call the category of each product; None where the shop has no categories."""
-        names = self._snapshot.encoder.catalogue.category
-        missing = np.array([name is None for name in names])
-        return names if missing.all() else np.where(missing, NO_CATEGORY, names)
-
-    @cached_property
-    def _names(self) -> Sequence[str]:
-        return [self.titles.get(str(one), str(one)) for one in self._snapshot.history.product_ids]
-
-    def _allowed(self, categories: Iterable[str] | None, price: Price | None) -> Tensor:
-        """[N] candidates that pass the filters."""
-        allowed = self._snapshot.products.candidates.copy()
-        wanted = set(check_names("categories", categories))
-        if unknown := sorted(wanted - set(self.categories)):
-            raise RequestError("categories", f"no such category{nearest(unknown[0], self.categories)}")
-        if wanted:
-            allowed &= np.array([name is not None and not wanted.isdisjoint(upwards(name)) for name in self._category])
-        if (limits := check_price(price)) is not None:
-            prices = self._snapshot.encoder.price
-            allowed &= (prices >= limits[0]) & (prices <= limits[1])
-        return torch.from_numpy(allowed)
 
     def _user(self, customer_id: str) -> int | None:
         place = self._snapshot.history.customer_ids.get_indexer(pd.Index([customer_id]))[0]
