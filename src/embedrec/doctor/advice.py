@@ -54,8 +54,13 @@ def _model(tables: Tables, examination: Examination, signal: Signal | None) -> t
     if signal and not signal.found:
         return SIMPLE, "who buys what looks like chance, so recommend what most customers buy now"
     attributes = facts.filled.get(CATEGORY, 0) + facts.filled.get(RATING, 0) > 0 or PRICE in facts.histograms
-    if not attributes and facts.time is None and tables.time == "none":
-        return "two_tower_ids", "with neither dates nor product attributes there are only ids to learn from"
+    if tables.time == "order":
+        return (
+            "two_tower_sequence",
+            "the order of purchases is known and their dates are not, and the order is what it reads",
+        )
+    if not attributes and facts.time is None and not facts.looks:
+        return "two_tower_ids", "with neither dates, product attributes nor views there are only ids to learn from"
     rival = f", against {signal.best}, the best quick model on validation" if signal else ""
     if (facts.held_out.repeat_share or 0) >= OFTEN:
         rival = ", against personal_frequency: customers come back for what they know"
