@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from embedrec.features.history import DAY, Bools, Floats, History, Ints, Ragged
+from embedrec.features.history import DAY, NEVER, Bools, Floats, History, Ints, Ragged
 
 BOUGHT, VIEWED, CARTED = 0, 1, 2
 """Kinds of events, as rows of an embedding."""
@@ -48,7 +48,7 @@ def events_of(
     Looks of the same moment as a purchase follow it: with dates that name only the day, a look would else tell of a
     purchase that nobody could foresee. Others of one moment are in the order of products, or by chance with `rng`.
     """
-    lines, looks = history.lines(users, _start(history), as_of), history.activity(users, as_of)
+    lines, looks = history.lines(users, NEVER, as_of), history.activity(users, as_of)
     counted = history.activity_items[looks.values] >= 0
     counted[counted] = for_sale[history.activity_items[looks.values[counted]]]
     places = looks.values[counted]
@@ -62,7 +62,3 @@ def events_of(
     order = np.lexsort((among, kinds > BOUGHT, times, rows))
     offsets = np.concatenate([[0], np.cumsum(np.bincount(rows, minlength=len(users)))])
     return Events(offsets, items[order], kinds[order], (as_of - times[order]) / DAY)
-
-
-def _start(history: History) -> int:
-    return int(history.times.min(initial=0))

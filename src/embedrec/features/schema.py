@@ -32,6 +32,7 @@ PRODUCT_DYNAMIC = (
     "idle",
     "repeat_share",
 )
+AGE = PRODUCT_DYNAMIC.index("age")  # NaN where nobody bought the product yet
 CATEGORY_HALF_LIVES = (30, 120)  # days
 CATEGORY_HABITS = (
     "lines",

@@ -29,7 +29,7 @@ from torch import Tensor, nn
 
 from embedrec.features import FeatureSchema
 from embedrec.features.patterns import KINDS
-from embedrec.features.schema import CATEGORY_HABITS, CUSTOMER_NUMERIC, LOOKS, PRODUCT_DYNAMIC, REPEAT
+from embedrec.features.schema import AGE, CATEGORY_HABITS, CUSTOMER_NUMERIC, LOOKS, PRODUCT_DYNAMIC, REPEAT
 from embedrec.models.inputs import CustomerInputs, ProductInputs
 from embedrec.models.recipe import Recipe
 from embedrec.models.towers import CustomerTower, Numeric, ProductTower
@@ -37,7 +37,6 @@ from embedrec.models.towers import CustomerTower, Numeric, ProductTower
 HEAD = 64  # hidden units of the small heads
 INTERESTS = 4  # ways in which customers differ in what of a product's sales attracts them
 WEIGHT = 5.0  # of a pattern before training
-AGE = PRODUCT_DYNAMIC.index("age")
 FIT = 3.0  # of a product to the rest of the basket: a cosine, as wide as the other numbers that a head sees
 TINY = 1e-12  # length of a basket of nothing
 ID_PRIOR = 200.0  # purchase lines

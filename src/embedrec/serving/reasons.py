@@ -12,13 +12,12 @@ import numpy as np
 
 from embedrec.features import Customers, Snapshot
 from embedrec.features.history import Ints
-from embedrec.features.schema import LOOKS, PRODUCT_DYNAMIC
+from embedrec.features.schema import AGE, LOOKS
 from embedrec.models import Explanation, Scorer
 from embedrec.serving.profile import to_date
 
 NAMED = 2  # bought products named in one reason
 WORTH_NAMING = 0.5  # share of the strongest part's lift
-AGE = PRODUCT_DYNAMIC.index("age")
 POPULAR, NEW = "popular with other customers", "new in the shop"
 WORDS = {
     "identity": "fits this customer's own taste",
