@@ -16,6 +16,7 @@ from embedrec.data.batches import Batch
 from embedrec.data.pairs import PairBatch
 from embedrec.data.sequences import SequenceBatch
 from embedrec.errors import ConfigError
+from embedrec.experiment import runner as runner_module
 from embedrec.experiment.config import RECIPES, RunConfig, parse_config
 from embedrec.experiment.examples import LACKING, training_data
 from embedrec.experiment.runner import Runner
@@ -138,6 +139,17 @@ def test_what_is_refused_is_a_setting_and_its_default_is_none_of_the_users(folde
     recipe, config = RECIPES[model], config_of(folder, model)
     assert set(recipe.unread) <= config.loss.model_dump().keys()
     assert parse_config(config.model_dump(mode="json")) == config
+
+
+def test_a_look_at_an_epoch_costs_alike_in_all_catalogues(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    everybody = Runner(shop, progress=False)
+    buyers, products = len(everybody.valid_truth.users), everybody.candidates(everybody.before_valid)
+    assert len(everybody._watched.users) == buyers
+    monkeypatch.setattr(runner_module, "FEWEST_WATCHED", 1)
+    monkeypatch.setattr(runner_module, "WATCHED_SCORES", products * -(-buyers // 3))
+    assert len(Runner(shop, progress=False)._watched.users) == -(-buyers // 3)
+    monkeypatch.setattr(runner_module, "FEWEST_WATCHED", -(-buyers // 2))
+    assert len(Runner(shop, progress=False)._watched.users) == -(-buyers // 2)
 
 
 # Why there is nothing to learn from

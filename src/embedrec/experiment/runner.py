@@ -52,7 +52,13 @@ CALIBRATED = 2000
 """Customers whose lists tell how likely a recommended product is bought; enough, and quick."""
 
 WATCHED = 5000
-"""Customers ranked after each epoch, to choose it; the figures of the chosen epoch are of everybody."""
+"""Customers ranked to choose the epoch, at most; the figures of the chosen epoch are of everybody."""
+
+WATCHED_SCORES = 100_000_000
+"""Scores, customers times products, that a look at an epoch may cost: as much as an epoch of a mid-sized shop."""
+
+FEWEST_WATCHED = 1000
+"""Customers however large the catalogue is, or chance would choose the epoch."""
 
 
 class Runner:
@@ -64,7 +70,9 @@ class Runner:
         self.before_test = self._moment(shop.split.test_from)
         self.valid_truth = Truth.of_window(self.before_valid, shop.split.test_from)
         self.test_truth = Truth.of_window(self.before_test, shop.split.end)
-        self._watched = self.valid_truth.sample(self.before_valid, WATCHED)
+        affordable = WATCHED_SCORES // max(self.candidates(self.before_valid), 1)
+        watched = min(WATCHED, max(FEWEST_WATCHED, affordable))
+        self._watched = self.valid_truth.sample(self.before_valid, watched)
         # published splits mask what a customer has: there a list filled with it would tell nothing of the model
         masked = shop.split.protocol != "global_time" and not self.valid_truth.repeat_share(self.before_valid)
         self._watched_view = "new" if masked else "all"
