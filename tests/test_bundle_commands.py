@@ -21,6 +21,14 @@ def ids(tmp_path: Path) -> Path:
     return path
 
 
+def test_a_file_as_people_save_it(simple: Trained, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path, target = tmp_path / "ids.csv", tmp_path / "lists.csv"
+    path.write_bytes("\ufeffKunden ID;Ort\r\n C0001 ;Köln\r\n;;\r\nC0002;Ulm\r\nC0001;Köln".encode())
+    recommend([str(simple.bundle), "--customers", str(path), "--out", str(target), "-k", "1"])
+    assert pd.read_csv(target)["customer_id"].tolist() == ["C0001", "C0002"]
+    assert "4 rows read, 2 customers, 0 not understood, 1 duplicates, 1 set aside" in capsys.readouterr().err
+
+
 def test_a_file_of_customers(simple: Trained, ids: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     target = tmp_path / "lists.csv"
     recommend([str(simple.bundle), "--customers", str(ids), "--out", str(target), "-k", "3"])
@@ -33,10 +41,11 @@ def test_a_file_of_customers(simple: Trained, ids: Path, tmp_path: Path, capsys:
 @pytest.mark.parametrize(
     ("text", "wanted"),
     [
-        ("customer_id,a\nC1,2,3,4\nC0042\n", "cannot be read"),
+        ("customer_id,a\nC1,2,3,4\nC0042\n", "rows have 4 fields, the header names 2"),
         ("id\nC1\n", "no column customer_id"),
-        ("customer_id\n\n", "names no customer"),
-        ("customer_id\nC1\na\x01b\n", "line 3: customer_id"),
+        ("customer_id\n\n", "names no customer_id"),
+        ("customer_id\nC1\na\x01b\n", r"line 3: customer_id 'a\\x01b' holds control characters"),
+        ("user,customer\n1,2\n", "settings do not reach this file: call its column customer_id"),
     ],
 )
 def test_files_that_are_refused(simple: Trained, tmp_path: Path, text: str, wanted: str) -> None:

@@ -10,20 +10,21 @@ import json
 import math
 import os
 import sys
-import warnings
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from embedrec.cli import Parser
-from embedrec.errors import ConfigError, DataError, RequestError, quoted
+from embedrec.errors import ConfigError, DataError, quoted
 
 if TYPE_CHECKING:  # pandas and torch take a second to load, which --help need not wait for
     import pandas as pd
 
     from embedrec.serving import Arrivals, Recommender
+    from embedrec.tables import TableAccount
 
 REGISTERED = "models:/"
+LONG = 100  # customers, from which a bar shows the progress
 BUNDLE_HELP = "folder that train.py wrote, or a registered bundle such as models:/embedrec@champion"
 
 
@@ -124,38 +125,26 @@ def local_bundle(given: str) -> str:
     return str(fetch_bundle(given))
 
 
-def _recommend_file(shop: Any, source: Path, target: Path, k: int, exclude_bought: bool) -> None:
-    import pandas as pd
-    from rich.progress import track
+def _recommend_file(shop: Recommender, source: Path, target: Path, k: int, exclude_bought: bool) -> None:
+    from rich.progress import Progress
 
+    from embedrec.serving.lists import customer_lists
     from embedrec.spreadsheets import safe_to_open
+    from embedrec.tables.id_lists import read_ids
+    from embedrec.tables.opening import read_raw
 
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error")  # a row with more fields than the header would shift the columns
-            frame = pd.read_csv(source, dtype=str, keep_default_na=False, index_col=False)
-    except (OSError, ValueError, Warning) as error:
-        raise DataError(
-            f"{source} cannot be read as CSV ({type(error).__name__}); give a file with customer_id"
-        ) from error
-    if "customer_id" not in frame:
-        raise DataError(f"{source} has no column customer_id; it has {', '.join(map(str, frame.columns))}")
-    customers = [one for one in dict.fromkeys(frame["customer_id"]) if one.strip()]
-    if not customers:
-        raise DataError(f"{source} names no customer; put one id in each row of the column customer_id")
-    lists = []
-    for customer in track(customers, "Recommending", disable=len(customers) < 100):
-        try:
-            table = shop.recommend(customer, k, exclude_bought=exclude_bought)
-        except RequestError as error:
-            row = 2 + frame["customer_id"].tolist().index(customer)
-            raise DataError(f"{source}, line {row}: {error}") from error
-        table.insert(0, "customer_id", customer)
-        table.insert(1, "cold_start", table.attrs["cold_start"])
-        lists.append(table)
+    if not source.is_file():
+        raise DataError(f"{quoted(source, 200)} is no regular file: name a CSV file with customer_id")
+    found = read_ids(read_raw(source), "customer_id")
+    _say_account(found.account, "customers", found.quarantine)
+    with Progress(disable=len(found.ids) < LONG) as bar:
+        task = bar.add_task("Recommending", total=len(found.ids))
+        lists = customer_lists(
+            shop, found.ids, k, exclude_bought=exclude_bought, progress=lambda done, _: bar.update(task, completed=done)
+        )
     partial = target.with_name(f".{target.name}.partial")
     try:
-        safe_to_open(pd.concat(lists, ignore_index=True)).to_csv(partial, index=False)
+        safe_to_open(lists).to_csv(partial, index=False)
         partial.replace(target)
     except OSError as error:
         partial.unlink(missing_ok=True)
@@ -164,15 +153,19 @@ def _recommend_file(shop: Any, source: Path, target: Path, k: int, exclude_bough
 
 
 def _say_arrivals(arrivals: Arrivals) -> None:
-    """Tell on stderr where the rows of new products went; what cannot be understood is at most 5 % of them."""
-    account = arrivals.account
+    """Tell on stderr where the rows of new products went, and what the model cannot know of them."""
+    _say_account(arrivals.account, "new products", arrivals.quarantine, arrivals.warnings)
+
+
+def _say_account(account: TableAccount, what: str, quarantine: pd.DataFrame, warnings: Iterable[str] = ()) -> None:
+    """Tell on stderr where the rows of a file went; what cannot be understood is at most 5 % of them."""
     counts = (
-        f"{account.file}: {account.read:,} rows read, {account.used:,} new products, {account.quarantined:,} not "
+        f"{account.file}: {account.read:,} rows read, {account.used:,} {what}, {account.quarantined:,} not "
         f"understood, {account.duplicates:,} duplicates, {account.set_aside:,} set aside"
     )
-    rows = arrivals.quarantine[["line", "column", "text", "reason"]].itertuples(index=False)
+    rows = quarantine[["line", "column", "text", "reason"]].itertuples(index=False)
     strange = (f"line {line}: {column} {quoted(text)} {reason}" for line, column, text, reason in rows)
-    for line in (counts, *(f"  note: {note}" for note in (*account.notes, *arrivals.warnings)), *strange):
+    for line in (counts, *(f"  note: {note}" for note in (*account.notes, *warnings)), *strange):
         print(line, file=sys.stderr)
 
 

@@ -42,6 +42,13 @@ class Profile:
 
 
 @dataclass(frozen=True)
+class Reach:
+    customers: int
+    buyers: int
+    curve: pd.DataFrame
+
+
+@dataclass(frozen=True)
 class Info:
     id: str = "two_tower-1f2e3d"
     model: str = "two_tower"
@@ -127,6 +134,51 @@ class FakeShop:
                 columns.PRICE: [self._price(p) for p in bought],
             }
         )
+
+    def audience(
+        self,
+        product_id: str | None = None,
+        n: int = 500,
+        *,
+        products: Sequence[str] = (),
+        categories: Sequence[str] | None = None,
+        exclude_recent_days: int = 0,
+        progress: Any = None,
+    ) -> pd.DataFrame:
+        asked = [product_id] if product_id is not None else list(products)
+        if not set(asked) <= self._products:
+            raise RequestError("product_id" if product_id is not None else "products", "no such product")
+        if progress:
+            progress(len(self.customer_ids), len(self.customer_ids))
+        left_out = 3 if exclude_recent_days else 0
+        listed = self.customer_ids[left_out : left_out + n]
+        found = pd.DataFrame(
+            {
+                "rank": range(1, len(listed) + 1),
+                "customer_id": listed,
+                "probability": [0.4 / (place + 1) for place in range(len(listed))],
+                "last_purchase": [LAST_DAY - timedelta(days=place % 90) for place in range(len(listed))],
+                "bought_before": [2 if place % 4 == 0 else 0 for place in range(len(listed))],
+                "reason": [f"buys often from {CATEGORIES[place % len(CATEGORIES)]}" for place in range(len(listed))],
+            }
+        )
+        found.attrs.update(
+            customers=len(self.customer_ids),
+            left_out=left_out,
+            expected_buyers=float(found["probability"].sum()),
+            days=30,
+            products=len(asked) or 40,
+        )
+        return found
+
+    def reach(
+        self, product_id: str | None = None, *, products: Sequence[str] = (), categories: Sequence[str] | None = None
+    ) -> Reach | None:
+        if product_id == "P0001":
+            return None
+        contacted, reached = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0), (0.06, 0.11, 0.22, 0.38, 0.56, 0.84, 1.0)
+        lift = [a / b for a, b in zip(reached, contacted, strict=True)]
+        return Reach(280, 57, pd.DataFrame({"share_contacted": contacted, "share_reached": reached, "lift": lift}))
 
     def _category(self, product: str) -> str | None:
         number = self.product_ids.index(product)

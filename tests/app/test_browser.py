@@ -6,6 +6,7 @@ import json
 import shutil
 import statistics
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -29,7 +30,7 @@ FLAGS = (
     "--disable-component-update --disable-sync --window-size=1280,900"
 )
 ID_BOX = "#customer-id textarea, #customer-id input"
-RESULT, NEW_RESULT = "#customer-result", "#new-customer-result"
+RESULT, NEW_RESULT, AUDIENCE = "#customer-result", "#new-customer-result", "#audience-result"
 
 
 class Visitor:
@@ -56,6 +57,16 @@ class Visitor:
         self.browser.get(address)
         self.wait(lambda: self.find(ID_BOX).is_displayed())
 
+    def pick(self, dropdown: str, words: str) -> None:
+        box = self.find(f"{dropdown} input")
+        box.send_keys(words)
+        self.wait(lambda: len(self.browser.find_elements("css selector", f"{dropdown} [role=option]")) == 1)
+        box.send_keys("\n")
+
+    def choose(self, radio: str, words: str) -> None:
+        labels = self.browser.find_elements("css selector", f"{radio} label")
+        next(label for label in labels if label.text == words).click()
+
     def ask(self, customer_id: str) -> None:
         box = self.find(ID_BOX)
         self.browser.execute_script("arguments[0].select()", box)
@@ -63,8 +74,14 @@ class Visitor:
 
 
 @pytest.fixture(scope="module")
-def visitor(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Visitor]:
+def downloads(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("downloads")
+
+
+@pytest.fixture(scope="module")
+def visitor(tmp_path_factory: pytest.TempPathFactory, downloads: Path) -> Iterator[Visitor]:
     options = webdriver.ChromeOptions()
+    options.add_experimental_option("prefs", {"download.default_directory": str(downloads)})
     options.binary_location = CHROMIUM
     for flag in (*FLAGS.split(), f"--user-data-dir={tmp_path_factory.mktemp('browser')}"):
         options.add_argument(flag)
@@ -141,6 +158,42 @@ def test_new_customer(at_page):
     at_page.wait(lambda: len(at_page.browser.find_elements("css selector", "#basket [role=option]")) == 1)
     at_page.find("#basket input").send_keys("\n")
     at_page.wait(lambda: "goes with P2345" in at_page.text(NEW_RESULT))
+
+
+def test_an_audience_is_found_and_saved(at_page, downloads):
+    at_page.click("Audience")
+    at_page.wait(lambda: at_page.find("#audience-product input").is_displayed())
+    assert "Who should hear about it?" in at_page.text(AUDIENCE)
+    at_page.pick("#audience-product", "sample product 0345")
+    at_page.click("Find customers")
+    at_page.wait(lambda: "Who they are" in at_page.text(AUDIENCE))
+    assert "The best 10 % of the list held 38 % of them" in at_page.text(AUDIENCE)
+    at_page.click("Download as CSV")
+    at_page.wait(lambda: list(downloads.glob("audience*.csv")))
+    at_page.wait(lambda: "C0001" in (downloads / "audience-Sample-product-0345.csv").read_text("utf-8"))
+
+
+def test_files_stay_in_the_browser_but_for_their_text(at_page, downloads, tmp_path):
+    at_page.click("Audience")
+    at_page.wait(lambda: at_page.find("#audience-product input").is_displayed())
+    at_page.choose("#audience-kind", "A list of products")
+    at_page.wait(lambda: at_page.find("#products-file input").is_displayed())
+    products, customers = tmp_path / "products.csv", tmp_path / "customers.csv"
+    products.write_text("Product ID;Name\nP0001;x\nnone such;y\n")
+    at_page.find("#products-file input").send_keys(str(products))
+    at_page.click("Find customers")
+    at_page.wait(lambda: "1 product (of 2 in your file)" in at_page.text(AUDIENCE))
+    products.write_text("name\n<b>P0001</b>\n")
+    at_page.find("#products-file input").send_keys(str(products))
+    at_page.click("Find customers")
+    at_page.wait(lambda: "no column product_id; columns found: 'name'" in at_page.text(AUDIENCE))
+    at_page.click("The other way round: suggestions for a list of customers ▼")
+    at_page.wait(lambda: at_page.find("#customers-file input").is_displayed())
+    customers.write_text("customer_id\nC0001\nnobody <b>\n")
+    at_page.find("#customers-file input").send_keys(str(customers))
+    at_page.click("Make the file")
+    at_page.wait(lambda: "1 ID we do not know: nobody <b>." in at_page.text("#lists-result"))
+    at_page.wait(lambda: "nobody <b>,True,1," in (downloads / "suggestions.csv").read_text("utf-8"))
 
 
 def test_labels_for_screen_readers(at_page):

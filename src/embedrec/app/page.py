@@ -8,6 +8,7 @@ import gradio as gr
 from fastapi import FastAPI
 
 from embedrec.app import views
+from embedrec.app.audience_tab import audience_tab
 from embedrec.app.customer_tab import customer_tab
 from embedrec.app.gradio_api import gradio_api
 from embedrec.app.new_customer_tab import new_customer_tab
@@ -50,6 +51,8 @@ def build_page(service: Service, needs_login: bool = False) -> gr.Blocks:
                 customer_tab(service, needs_login)
             with gr.Tab("New customer"):
                 new_customer_tab(page, service, needs_login)
+            with gr.Tab("Audience"):
+                audience_tab(service)
         gradio_api(service)
     return page
 
