@@ -1,4 +1,4 @@
-"""Every curl and gradio_client example of the README runs against the demo shop as it stands there, but for the port."""
+"""Every curl and gradio_client example of the README runs against a demo shop as it stands there, but for the port."""
 
 from __future__ import annotations
 
