@@ -9,12 +9,16 @@ import gradio as gr
 from pydantic import ValidationError
 
 from embedrec.app import views
-from embedrec.app.controls import copy_panel, mending, options, read_options
+from embedrec.app.controls import AGAIN, EVERYTHING, NEW, copy_panel, mending, options, read_options
+from embedrec.app.customer_views import customer_result
+from embedrec.app.downloads import NOTHING, as_csv, download_button, file_name
 from embedrec.app.questions import CustomerQuestion
-from embedrec.app.service import Service
+from embedrec.app.service import CustomerAnswer, Service, listed
 from embedrec.errors import RequestError
 
 EXAMPLES = 3
+FOUND = 60  # ids sent to the browser at a time
+KNOWN = {EVERYTHING: "Everything", NEW: "Only new to them", AGAIN: "Only to buy again"}
 
 _EMPTY = views.notice(
     "Whose next purchase do you want to see?",
@@ -26,9 +30,11 @@ def customer_tab(service: Service, needs_login: bool) -> None:
     """Lay out the tab inside the current Blocks."""
     surprises = random.Random(0)  # noqa: S311 - picks an example, guards nothing
     with gr.Row(elem_classes="er-ask"):
-        wanted = gr.Textbox(
+        wanted = gr.Dropdown(
+            find_customers(service),
+            value=None,
+            allow_custom_value=True,
             label="Customer ID",
-            placeholder="Type or paste an ID",
             elem_id="customer-id",
             scale=4,
             min_width=260,
@@ -42,19 +48,31 @@ def customer_tab(service: Service, needs_login: bool) -> None:
             visible=len(service.shop.customer_ids) > 0,
         )
     examples = _examples(service)
-    chosen = options(service, "Leave out what they already bought")
+    chosen = options(service, KNOWN)
     result = gr.HTML(_EMPTY, elem_id="customer-result", elem_classes="er-bare", apply_default_css=False)
+
+    def ask(customer_id: str | None, *values: Any) -> tuple[CustomerQuestion, CustomerAnswer]:
+        question = CustomerQuestion(customer_id=(customer_id or "").strip(), **read_options(service, *values))
+        return question, service.recommend(question)
+
+    def as_file(customer_id: str | None, *values: Any) -> tuple[str, str]:
+        try:
+            question, found = ask(customer_id, *values)
+        except (ValidationError, RequestError):
+            return NOTHING
+        return file_name("suggestions", question.customer_id), as_csv(listed(found))
+
+    download_button("Download as CSV", as_file, [wanted, *chosen.inputs()], "save-suggestions")
     copied = copy_panel("/recommend", needs_login)
 
-    def answer(request: gr.Request, customer_id: str, *values: Any) -> tuple[Any, ...]:
-        customer_id = customer_id.strip() if isinstance(customer_id, str) else ""
-        if not customer_id:
+    def answer(request: gr.Request, customer_id: str | None, *values: Any) -> tuple[Any, ...]:
+        if not (customer_id or "").strip():
             return _EMPTY, gr.skip(), gr.skip()
         try:
-            question = CustomerQuestion(customer_id=customer_id, **read_options(service, *values))
-            found = service.recommend(question)
-            shop = service.shop
-            shown = views.customer_result(shop, shop.customer(customer_id), shop.purchases(customer_id), found)
+            question, found = ask(customer_id, *values)
+            shop, customer = service.shop, question.customer_id
+            profile, purchases = shop.customer(customer), shop.purchases(customer)
+            shown = customer_result(shop, profile, purchases, found, question.only == AGAIN)
         except (ValidationError, RequestError) as error:
             return mending(error), gr.skip(), gr.skip()
         return shown, *copied.lines(request, question)
@@ -63,9 +81,14 @@ def customer_tab(service: Service, needs_login: bool) -> None:
         customer_id = surprises.choice(service.shop.customer_ids)
         return customer_id, *answer(request, customer_id, *values)
 
+    def find(typed: gr.KeyUpData) -> Any:
+        return gr.update(choices=find_customers(service, typed.input_value))
+
+    if len(service.shop.customer_ids) > FOUND:
+        wanted.key_up(find, None, wanted, api_visibility="private", show_progress="hidden", trigger_mode="always_last")
     outputs: list[Any] = [result, *copied.outputs()]
     gr.on(
-        [wanted.submit, show.click, *chosen.changes()],
+        [wanted.input, show.click, *chosen.changes()],
         answer,
         [wanted, *chosen.inputs()],
         outputs,
@@ -92,6 +115,19 @@ def customer_tab(service: Service, needs_login: bool) -> None:
             api_visibility="private",
             show_progress="hidden",
         )
+
+
+def find_customers(service: Service, typed: str = "") -> list[str]:
+    """Return up to `FOUND` ids that hold `typed`, those that begin with it first; capitals and small letters alike."""
+    wanted, found = typed.strip().casefold(), dict[str, None]()
+    for begins in (True, False):
+        for id_ in service.shop.customer_ids:
+            if len(found) == FOUND:
+                break
+            place = id_.casefold().find(wanted)
+            if place == 0 or (place > 0 and not begins):
+                found[id_] = None
+    return list(found)
 
 
 def _examples(service: Service) -> list[tuple[gr.Button, str]]:

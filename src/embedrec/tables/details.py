@@ -27,7 +27,7 @@ LISTED = 5  # values that differed, shown as examples
 
 
 def read_products(raw: RawTable, config: ColumnsConfig, known: Collection[str] = ()) -> tuple[pd.DataFrame, Ledger]:
-    """Read product details: product_id, title, category, price, rating, its count, sorted by product_id; in_stock if told.
+    """Read product details: product_id, title, category, price, rating, rating_count, in_stock if told; sorted.
 
     Rows of `known` products, which have their details from elsewhere, are set aside.
     """

@@ -67,8 +67,9 @@ class Tables:
     products    one row a product of the details table: product_id, title, category (text, NA = missing),
                 price (shop currency), rating (stars), rating_count (how many rated it), all float with
                 NaN = missing. Only where the shop has it: in_stock (1 = can be bought, 0 = sold out, NaN = not
-                said), as of the export and so for no model to read. Where the attributes stood on purchase lines, known_from (datetime64[s]) says
-                when they were known; a product then counts as for sale from its first purchase on.
+                said), as of the export and so for no model to read. Where the attributes stood on purchase
+                lines, known_from (datetime64[s]) says when they were known; a product then counts as for sale
+                from its first purchase on.
     events      one row a dated event, sorted by (purchase_date, customer_id, product_id) and then the other
                 columns: customer_id, product_id (NA allowed for views), purchase_date (datetime64[s]), event
                 (purchase | view | cart), quantity (float, 1 where not given; of a view row its page views),

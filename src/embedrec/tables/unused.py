@@ -24,9 +24,8 @@ def unused_numbers(table: str, raw: RawTable, config: ColumnsConfig) -> pd.DataF
     One row an id (the last one of the file, as for the columns in use), float64 with NaN for what is none; dates in
     seconds since 1970. At most the first 50 such columns.
     """
-    by, wanted = CUSTOMER, CUSTOMER_COLUMNS
-    if table == DETAILS:
-        by, wanted = PRODUCT, (*PRODUCT_COLUMNS, *OPTIONAL_PRODUCT_COLUMNS)
+    details = (PRODUCT, (*PRODUCT_COLUMNS, *OPTIONAL_PRODUCT_COLUMNS))
+    by, wanted = details if table == DETAILS else (CUSTOMER, CUSTOMER_COLUMNS)
     columns = find_columns(table, raw.file, raw.headers, wanted, (), config)
     if by not in columns:
         return pd.DataFrame()
