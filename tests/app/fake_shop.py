@@ -146,8 +146,9 @@ class FakeShop:
         page_views: float | None = None,
         time_spent: float | None = None,
     ) -> pd.DataFrame:
-        rows = [("history", "", history[-1], 3.0), ("popularity", "what sells to everybody", None, 1.0)]
-        return pd.DataFrame(rows if history else [], columns=["part", "words", "product_id", "lift"])
+        rows = [("history", "", product, 3.0) for product in history[-1:]]
+        rows += [("popularity", "what sells to everybody", None, 1.0)] if history else []
+        return pd.DataFrame(rows, columns=["part", "words", "product_id", "lift"])
 
     def customer(self, customer_id: str) -> Profile | None:
         return Profile(customer_id) if customer_id in self._known else None

@@ -28,7 +28,7 @@ FLAGS = (
     "--headless=new --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
     "--disable-component-update --disable-sync --window-size=1280,900"
 )
-ID_BOX = "#customer-id textarea, #customer-id input"
+ID_BOX = "#customer-id input"
 RESULT, NEW_RESULT = "#customer-result", "#new-customer-result"
 
 
@@ -124,13 +124,19 @@ def test_options_change_the_shown_list(at_page):
 
 
 def test_an_id_is_completed_while_it_is_typed(at_page):
-    box = at_page.find(ID_BOX)
-    box.send_keys("0277")
-    choices = "#customer-id [role=option], [role=listbox] [role=option]"
-    at_page.wait(lambda: len(at_page.browser.find_elements("css selector", choices)) == 1)
-    box.send_keys("\ue015\n")  # arrow down, Enter
+    def offered():
+        return at_page.browser.execute_script(
+            f"return [...document.querySelector('{ID_BOX}').list.options].map(one => one.value)"
+        )
+
+    at_page.wait(lambda: len(offered()) == 60)
+    at_page.find(ID_BOX).send_keys("277")
+    at_page.wait(lambda: offered() == ["C0277"])
+    at_page.browser.execute_script(f"""
+        const box = document.querySelector('{ID_BOX}');
+        box.value = 'C0277';  // what the browser does when a choice is taken; without a window it shows none
+        box.dispatchEvent(new InputEvent('input', {{inputType: 'insertReplacementText', bubbles: true}}));""")
     at_page.wait(lambda: at_page.text(f"{RESULT} .er-id") == "C0277")
-    assert box.get_attribute("value") == "C0277"
 
 
 def test_only_what_they_buy_again(at_page):

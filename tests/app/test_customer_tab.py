@@ -85,6 +85,13 @@ def test_the_segment_says_its_rule_and_numbers() -> None:
         assert words in html
 
 
+def test_a_part_of_an_id_brings_real_ones() -> None:
+    shop = FakeShop(products=40)
+    answer = Service(shop).recommend(CustomerQuestion(customer_id="277"))
+    html = customer_result(shop, None, shop.purchases("277"), answer, like=["C0277", "<b>277"])
+    assert "Did you mean C0277 or &lt;b&gt;277?" in html
+
+
 def test_a_list_of_nothing_to_buy_again_says_so() -> None:
     class Once(FakeShop):
         def purchases(self, customer_id: str) -> pd.DataFrame:

@@ -18,23 +18,33 @@ from embedrec.errors import RequestError
 
 EXAMPLES = 3
 FOUND = 60  # ids sent to the browser at a time
+LIKE = 3  # ids named to somebody who typed a part of one
 KNOWN = {EVERYTHING: "Everything", NEW: "Only new to them", AGAIN: "Only to buy again"}
 
+_CHOICES = "customer-ids"
+# A choice that is taken needs no further key; what is typed or pasted waits for Enter.
+_OFFER_CHOICES = f"""() => {{
+    const box = document.querySelector("#customer-id input");
+    box.setAttribute("list", "{_CHOICES}");
+    box.addEventListener("input", event => {{
+        if (event.inputType !== "insertReplacementText") return;
+        setTimeout(() => document.querySelector("#show-customer").click());
+    }});
+}}"""
 _EMPTY = views.notice(
     "Whose next purchase do you want to see?",
     "Type a customer ID and press Enter, take one of the examples, or let yourself be surprised.",
 )
 
 
-def customer_tab(service: Service, needs_login: bool) -> None:
-    """Lay out the tab inside the current Blocks."""
+def customer_tab(page: gr.Blocks, service: Service, needs_login: bool) -> None:
+    """Lay out the tab inside `page`."""
     surprises = random.Random(0)  # noqa: S311 - picks an example, guards nothing
     with gr.Row(elem_classes="er-ask"):
-        wanted = gr.Dropdown(
-            find_customers(service),
-            value=None,
-            allow_custom_value=True,
+        wanted = gr.Textbox(
             label="Customer ID",
+            placeholder="Type or paste an ID",
+            max_lines=1,
             elem_id="customer-id",
             scale=4,
             min_width=260,
@@ -47,6 +57,8 @@ def customer_tab(service: Service, needs_login: bool) -> None:
             min_width=120,
             visible=len(service.shop.customer_ids) > 0,
         )
+    # Gradio's own Dropdown loses its place when its choices change while somebody types; the browser's list does not.
+    known = gr.HTML(_choices(service, ""), elem_classes="er-bare", apply_default_css=False)
     examples = _examples(service)
     chosen = options(service, KNOWN)
     result = gr.HTML(_EMPTY, elem_id="customer-result", elem_classes="er-bare", apply_default_css=False)
@@ -72,7 +84,8 @@ def customer_tab(service: Service, needs_login: bool) -> None:
             question, found = ask(customer_id, *values)
             shop, customer = service.shop, question.customer_id
             profile, purchases = shop.customer(customer), shop.purchases(customer)
-            shown = customer_result(shop, profile, purchases, found, question.only == AGAIN)
+            like = find_customers(service, customer)[:LIKE] if profile is None else []
+            shown = customer_result(shop, profile, purchases, found, question.only == AGAIN, like)
         except (ValidationError, RequestError) as error:
             return mending(error), gr.skip(), gr.skip()
         return shown, *copied.lines(request, question)
@@ -81,14 +94,14 @@ def customer_tab(service: Service, needs_login: bool) -> None:
         customer_id = surprises.choice(service.shop.customer_ids)
         return customer_id, *answer(request, customer_id, *values)
 
-    def find(typed: gr.KeyUpData) -> Any:
-        return gr.update(choices=find_customers(service, typed.input_value))
+    def find(typed: str | None) -> str:
+        return _choices(service, typed or "")
 
-    if len(service.shop.customer_ids) > FOUND:
-        wanted.key_up(find, None, wanted, api_visibility="private", show_progress="hidden", trigger_mode="always_last")
+    wanted.input(find, wanted, known, api_visibility="private", show_progress="hidden", trigger_mode="always_last")
+    page.load(None, None, None, js=_OFFER_CHOICES, api_visibility="private")
     outputs: list[Any] = [result, *copied.outputs()]
     gr.on(
-        [wanted.input, show.click, *chosen.changes()],
+        [wanted.submit, show.click, *chosen.changes()],
         answer,
         [wanted, *chosen.inputs()],
         outputs,
@@ -128,6 +141,11 @@ def find_customers(service: Service, typed: str = "") -> list[str]:
             if place == 0 or (place > 0 and not begins):
                 found[id_] = None
     return list(found)
+
+
+def _choices(service: Service, typed: str) -> str:
+    """What the browser offers under the box."""
+    return views.choices(_CHOICES, find_customers(service, typed))
 
 
 def _examples(service: Service) -> list[tuple[gr.Button, str]]:

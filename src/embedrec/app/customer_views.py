@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
@@ -30,16 +30,21 @@ def customer_result(
     purchases: pd.DataFrame,
     answer: CustomerAnswer,
     again: bool = False,
+    like: Sequence[str] = (),
 ) -> str:
-    """Who the customer is, what they bought, what next and why; `again` = only what they know was asked for."""
+    """Who the customer is, what they bought, what next and why.
+
+    `again` = only what they know was asked for; `like` are real ids that an unknown one may stand for.
+    """
     bought = frozenset(purchases[columns.PRODUCT])
     heading = POPULAR if answer.cold_start else NEXT
     nothing = NOTHING_AGAIN if again else NOTHING_FITS
     listed = suggestions(heading, answer.items, bought, chances(shop), nothing=nothing)
     if profile is None:
+        meant = f" Did you mean {' or '.join(map(_text, like))}?" if like else ""
         unknown = notice(
             "We do not know this customer yet.",
-            "Check the ID for a typing slip. Until they buy something, here is what is popular in the shop.",
+            f"Check the ID for a typing slip.{meant} Until they buy something, here is what is popular in the shop.",
         )
         return f'<div class="er-result">{unknown}{listed}</div>'
     return f'<div class="er-result er-known">{_portrait(profile)}{listed}{_history(profile, purchases)}</div>'

@@ -84,7 +84,13 @@ def new_customer_tab(page: gr.Blocks, service: Service, needs_login: bool) -> No
             return gr.update(choices=find_products(service, typed.input_value, picked or []))
 
         basket.key_up(
-            find, basket, basket, api_visibility="private", show_progress="hidden", trigger_mode="always_last"
+            find,
+            basket,
+            basket,
+            api_visibility="private",
+            show_progress="hidden",
+            trigger_mode="multiple",  # "always_last" asks again for the first key, not for the last
+            concurrency_limit=1,  # answers come in the order of the keys
         )
     gr.on(
         [page.load, *(slider.input for slider in sliders), basket.change, *chosen.changes()],

@@ -5,6 +5,7 @@ Everything that comes from a shop's tables or from a visitor passes through `_te
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import date, datetime
 from html import escape
 from typing import TYPE_CHECKING
@@ -106,6 +107,11 @@ def _cautions(info: ModelInfo) -> str:
             )
         )
     return "".join(notice(title, text, "caution") for title, text in cautions)
+
+
+def choices(name: str, values: Iterable[str]) -> str:
+    """A list for a text box to offer, under an id of our own."""
+    return f'<datalist id="{name}">' + "".join(f'<option value="{_text(value)}">' for value in values) + "</datalist>"
 
 
 def notice(title: str, trusted_text: str, kind: str = "hint") -> str:
