@@ -4,7 +4,7 @@
     model.safetensors   the weights that were evaluated
     schema.json         vocabularies and statistics fitted on training
     customers.parquet   customer_id, page_views, time_spent
-    products.parquet    product_id, title, category, price, rating
+    products.parquet    product_id, title, category, price, rating, rating_count; in_stock if told
     events.parquet      dated purchases and views to the end of the data, from which any past date can be rebuilt
 
 The same run on the same machine writes the same bytes: no clock, no run id. A bundle holds purchase histories; treat

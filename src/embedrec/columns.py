@@ -16,6 +16,7 @@ CATEGORY = "category"
 RATING = "rating"
 RATING_COUNT = "rating_count"
 TITLE = "title"
+IN_STOCK = "in_stock"
 KNOWN_FROM = "known_from"
 CUSTOMER_RATING = "customer_rating"  # what the buyer thought of it; RATING is a product's attribute
 PART = "split"  # of a published split

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from embedrec import columns
 from embedrec.errors import RequestError
+from embedrec.serving.profile import Month
+from embedrec.serving.requests import check_only
+from embedrec.serving.segments import Segment
 
 HOSTILE = [
     "<script>window.hacked=1</script>",
@@ -26,6 +30,8 @@ HOSTILE = [
 CATEGORIES = ["Coffee & Tea", "Garden", "Toys", "Books", "Pet Food", *HOSTILE]
 LAST_DAY = date(2025, 12, 31)
 
+LOYAL = Segment("loyal, buys often", "shopped on many days", 12, 13, 4, 5, 3)
+
 
 @dataclass(frozen=True)
 class Profile:
@@ -39,6 +45,8 @@ class Profile:
     spend: float | None = 412.5
     favourite_categories: list[str] = field(default_factory=lambda: CATEGORIES[:3])
     usual_price: float | None = 12.9
+    segment: Segment | None = LOYAL
+    months: tuple[Month, ...] = (Month(date(2025, 11, 1), 3, 40.5), Month(date(2025, 12, 1), 1, 12.0))
 
 
 @dataclass(frozen=True)
@@ -64,6 +72,7 @@ class Info:
     beaten_by: str | None = None
     repeat_share: float | None = 0.31
     hit_rate: float | None = 0.53
+    days: int | None = 30
     customers: int = 300
     products: int = 5000
 
@@ -77,6 +86,8 @@ class FakeShop:
         self.categories: Sequence[str] = CATEGORIES
         self.price_range: tuple[float, float] | None = (1.5, 240.0)
         self.titles = {p: f"Sample product {p[1:]}" for p in self.product_ids[: products // 2]}
+        self.tells_stock = True
+        self.usual_probability: float | None = 0.1
         self.info = Info(products=products, customers=customers, **info)
         self._known = frozenset(self.customer_ids)
         self._products = frozenset(self.product_ids)
@@ -89,12 +100,17 @@ class FakeShop:
         exclude_bought: bool = False,
         categories: Collection[str] | None = None,
         price: tuple[float, float] | None = None,
+        only: str | None = None,
+        in_stock: bool = False,
+        diversity: float = 0.0,
     ) -> pd.DataFrame:
         bought = self.purchases(customer_id)[columns.PRODUCT].tolist()
         known = customer_id in self._known
-        names = [] if exclude_bought else bought[:2]
-        because = f"because they bought {bought[0]}" if known else "popular in this shop"
-        return self._list([*names, *self.product_ids], k, categories, price, because, not known)
+        check_only(only, exclude_bought)
+        names = [] if exclude_bought or only == "new" else bought[:2]
+        others = [] if only == "again" else self.product_ids
+        because = f"because they bought {bought[0]}" if bought else "popular in this shop"
+        return self._list([*names, *others], k, categories, price, because, not known, in_stock, diversity)
 
     def recommend_new(
         self,
@@ -106,19 +122,40 @@ class FakeShop:
         exclude_bought: bool = False,
         categories: Collection[str] | None = None,
         price: tuple[float, float] | None = None,
+        only: str | None = None,
+        in_stock: bool = False,
+        diversity: float = 0.0,
     ) -> pd.DataFrame:
         for product in history:
             if product not in self._products:
                 raise RequestError("history", f"unknown product {product!r}")
         because = f"goes with {history[-1]}" if history else "popular in this shop"
-        ranked = [p for p in self.product_ids if p not in history] if exclude_bought else self.product_ids
-        return self._list([*reversed(ranked)] if history else ranked, k, categories, price, because, not history)
+        check_only(only, exclude_bought)
+        ranked = [p for p in self.product_ids if (p in history) == (only == "again")] if only else self.product_ids
+        return self._list(
+            [*reversed(ranked)] if history else ranked, k, categories, price, because, not history, in_stock, diversity
+        )
 
     def similar(self, product_id: str, k: int = 10) -> pd.DataFrame:
         if product_id not in self._products:
             raise RequestError("product_id", f"unknown product {product_id!r}")
         others = [p for p in self.product_ids if p != product_id]
         return self._list(others, k, None, None, "bought by the same customers", False)
+
+    def probability(self, scores: Iterable[float]) -> np.ndarray | None:
+        """Return 31 in 100 for the first of a list, less for those after it."""
+        return 0.31 * np.asarray(list(scores))
+
+    def drivers(
+        self,
+        products: Sequence[str],
+        history: Sequence[str] = (),
+        page_views: float | None = None,
+        time_spent: float | None = None,
+    ) -> pd.DataFrame:
+        rows = [("history", "", product, 3.0) for product in history[-1:]]
+        rows += [("popularity", "what sells to everybody", None, 1.0)] if history else []
+        return pd.DataFrame(rows, columns=["part", "words", "product_id", "lift"])
 
     def customer(self, customer_id: str) -> Profile | None:
         return Profile(customer_id) if customer_id in self._known else None
@@ -196,9 +233,17 @@ class FakeShop:
         price: tuple[float, float] | None,
         reason: str,
         cold_start: bool,
+        in_stock: bool = False,
+        diversity: float = 0.0,
     ) -> pd.DataFrame:
         if categories and not set(categories) <= set(CATEGORIES):
             raise RequestError("categories", "unknown category")
+        if in_stock:
+            if not self.tells_stock:
+                raise RequestError("in_stock", "not told")
+            ranked = [product for product in ranked if product != "P0001"]
+        if diversity:
+            ranked = ranked[::2]
         rows: list[tuple[Any, ...]] = []
         for product in dict.fromkeys(ranked):
             if len(rows) == k:

@@ -45,7 +45,7 @@ def test_an_answer_has_the_promised_keys(client):
     assert answer["returned"] == len(answer["items"]) == 3
     assert set(answer["model"]) == {"id", "data_until"}
     assert list(answer["items"][0]) == [
-        "rank", "product_id", "category", "price", "rating", "score", "reason"
+        "rank", "product_id", "title", "category", "price", "rating", "score", "probability", "reason"
     ]  # fmt: skip
 
 
@@ -61,6 +61,45 @@ def test_filters_reach_the_recommender(client):
     assert all(5 <= item["price"] <= 40 for item in answer["items"])
     again = ask(client, "/recommend", customer_id="C0042", exclude_bought=True).json()
     assert again["items"][0]["product_id"] == "P0001"
+
+
+def test_new_ones_those_again_what_is_in_stock_and_variety(client):
+    def products(**options):
+        return [
+            one["product_id"] for one in ask(client, "/recommend", customer_id="C0042", k=3, **options).json()["items"]
+        ]
+
+    assert products() == ["P0011", "P0012", "P0001"]
+    assert products(only="new") == products(exclude_bought=True) == ["P0001", "P0002", "P0003"]
+    assert products(only="again") == ["P0011", "P0012"]
+    assert products(in_stock=True) == ["P0011", "P0012", "P0002"]
+    assert products(diversity=0.5) == ["P0011", "P0001", "P0003"]
+    assert_refused(ask(client, "/recommend", customer_id="C1", only="again", exclude_bought=True), 422, "only")
+
+
+def test_stock_is_refused_where_the_shop_does_not_tell(serve):
+    shop = FakeShop(products=40)
+    shop.tells_stock = False
+    with serve(shop) as client:
+        assert_refused(ask(client, "/recommend", customer_id="C0001", in_stock=True), 422, "in_stock")
+
+
+def test_titles_and_chances(client):
+    first = ask(client, "/recommend", customer_id="C0042", k=1).json()["items"][0]
+    assert first["title"] == "Sample product 0011"
+    assert first["probability"] == pytest.approx(0.31)
+    cold = ask(client, "/recommend", customer_id="nobody", k=1).json()["items"][0]
+    assert cold["probability"] is None, "a count of buyers is nobody's chance"
+
+
+def test_without_a_map_there_are_no_chances(serve):
+    class NoMap(FakeShop):
+        def probability(self, scores):
+            return None
+
+    with serve(NoMap(products=40)) as client:
+        items = ask(client, "/recommend", customer_id="C0001").json()["items"]
+        assert [item["probability"] for item in items] == [None] * 10
 
 
 def test_what_is_missing_is_null_in_strict_json(client):
@@ -145,6 +184,19 @@ def test_bad_k(client, k):
         ("time_spent", '"120"'),
         ("history", '"P0101"'),
         ("history", '["no such product"]'),
+        ("only", '"old"'),
+        ("only", "true"),
+        ("only", '["new"]'),
+        ("in_stock", "1"),
+        ("in_stock", '"true"'),
+        ("in_stock", "null"),
+        ("diversity", "-0.1"),
+        ("diversity", "1.1"),
+        ("diversity", "true"),
+        ("diversity", '"0.5"'),
+        ("diversity", "NaN"),
+        ("diversity", "1e400"),
+        ("diversity", "null"),
     ],
 )
 def test_other_bad_fields(client, field, value):

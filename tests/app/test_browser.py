@@ -29,7 +29,7 @@ FLAGS = (
     "--headless=new --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
     "--disable-component-update --disable-sync --window-size=1280,900"
 )
-ID_BOX = "#customer-id textarea, #customer-id input"
+ID_BOX = "#customer-id input"
 RESULT, NEW_RESULT, AUDIENCE = "#customer-result", "#new-customer-result", "#audience-result"
 
 
@@ -140,6 +140,51 @@ def test_options_change_the_shown_list(at_page):
     at_page.wait(lambda: "No product fits these options." in at_page.text(RESULT))
 
 
+def test_an_id_is_completed_while_it_is_typed(at_page):
+    def offered():
+        return at_page.browser.execute_script(
+            f"return [...document.querySelector('{ID_BOX}').list.options].map(one => one.value)"
+        )
+
+    at_page.wait(lambda: len(offered()) == 60)
+    at_page.find(ID_BOX).send_keys("277")
+    at_page.wait(lambda: offered() == ["C0277"])
+    at_page.browser.execute_script(f"""
+        const box = document.querySelector('{ID_BOX}');
+        box.value = 'C0277';  // what the browser does when a choice is taken; without a window it shows none
+        box.dispatchEvent(new InputEvent('input', {{inputType: 'insertReplacementText', bubbles: true}}));""")
+    at_page.wait(lambda: at_page.text(f"{RESULT} .er-id") == "C0277")
+
+
+def test_only_what_they_buy_again(at_page):
+    at_page.ask("C0042")
+    at_page.wait(lambda: "C0042" in at_page.text(RESULT))
+    at_page.click("Options ▼")
+    at_page.wait(lambda: at_page.find("input[value=again]").is_displayed())
+    at_page.find("input[value=again]").click()
+    at_page.wait(lambda: len(at_page.browser.find_elements("css selector", f"{RESULT} .er-suggestions tbody tr")) == 2)
+
+
+def test_the_segment_opens_by_key(at_page):
+    at_page.ask("C0042")
+    at_page.wait(lambda: "Loyal, buys often" in at_page.text(RESULT))
+    assert "fifth 5 of 5" not in at_page.text(RESULT)
+    at_page.find(".er-segment summary").send_keys("\n")
+    at_page.wait(lambda: "fifth 5 of 5" in at_page.text(RESULT))
+
+
+def test_the_list_is_saved_by_the_browser(at_page, tmp_path):
+    at_page.browser.execute_cdp_cmd("Page.setDownloadBehavior", {"behavior": "allow", "downloadPath": str(tmp_path)})
+    at_page.ask("C0042")
+    at_page.wait(lambda: "C0042" in at_page.text(RESULT))
+    at_page.click("Download as CSV")
+    saved = tmp_path / "suggestions-C0042.csv"
+    at_page.wait(saved.exists)
+    lines = saved.read_text(encoding="utf-8-sig").splitlines()
+    assert lines[0].startswith("customer_id,rank,product_id,title,")
+    assert len(lines) == 11
+
+
 def test_hostile_ids_categories_and_products_are_text(at_page):
     for hostile in HOSTILE:
         at_page.ask(hostile)
@@ -158,6 +203,7 @@ def test_new_customer(at_page):
     at_page.wait(lambda: len(at_page.browser.find_elements("css selector", "#basket [role=option]")) == 1)
     at_page.find("#basket input").send_keys("\n")
     at_page.wait(lambda: "goes with P2345" in at_page.text(NEW_RESULT))
+    at_page.wait(lambda: "Sample product 2345\n75 %" in at_page.text(".er-drivers"))
 
 
 def test_an_audience_is_found_and_saved(at_page, downloads):

@@ -20,6 +20,7 @@ from starlette.testclient import TestClient
 
 from embedrec.app import views
 from embedrec.app.controls import read_options
+from embedrec.app.customer_views import customer_result, new_customer_result
 from embedrec.app.new_customer_tab import FOUND, find_products
 from embedrec.app.page import mount_page
 from embedrec.app.questions import CustomerQuestion, NewCustomerQuestion
@@ -39,10 +40,11 @@ def call(client: TestClient, name: str, *data: object) -> tuple[str, object]:
 
 
 def test_gradios_api_gives_the_answers_of_plain_http(client):
-    event, data = call(client, "recommend", "C0042", 3, True, ["Toys"], [5, 40])
-    question = {"customer_id": "C0042", "k": 3, "exclude_bought": True, "categories": ["Toys"], "price": [5, 40]}
+    event, data = call(client, "recommend", "C0042", 3, True, ["Toys"], [5, 40], "new", True, 0.5)
+    question = {"customer_id": "C0042", "k": 3, "categories": ["Toys"], "price": [5, 40]}
+    question |= {"exclude_bought": True, "only": "new", "in_stock": True, "diversity": 0.5}
     assert (event, data) == ("complete", [client.post("/recommend", json=question).json()])
-    event, data = call(client, "recommend_new", ["P0101"], 25, 120, 3, False, None, None)
+    event, data = call(client, "recommend_new", ["P0101"], 25, 120, 3, False, None, None, None, False, 0.0)
     question = {"history": ["P0101"], "page_views": 25, "time_spent": 120, "k": 3}
     assert (event, data) == ("complete", [client.post("/recommend_new", json=question).json()])
     event, data = call(client, "similar", "P0101", 3)
@@ -53,12 +55,14 @@ def test_only_the_questions_are_listed(client):
     listed = client.get("/gradio_api/info").json()["named_endpoints"]
     assert set(listed) == {"/recommend", "/recommend_new", "/similar"}
     names = [parameter["parameter_name"] for parameter in listed["/recommend"]["parameters"]]
-    assert names == ["customer_id", "k", "exclude_bought", "categories", "price"]
+    assert names == [
+        "customer_id", "k", "exclude_bought", "categories", "price", "only", "in_stock", "diversity"
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize("k", [0, 1001, 5.5, True, "5", None])
 def test_bad_values_name_the_field_and_nothing_else(client, k):
-    event, data = call(client, "recommend", "<b>C0042", k, False, None, None)
+    event, data = call(client, "recommend", "<b>C0042", k, False, None, None, None, False, 0.0)
     assert event == "error"
     assert data["error"] == "k must be a whole number from 1 to 1000"
     assert "C0042" not in json.dumps(data)
@@ -162,7 +166,7 @@ def test_the_page_asks_nothing_of_other_machines(client):
 def shown(customer: str = "C0042", **filters: object) -> str:
     shop = FakeShop(products=100)
     answer = Service(shop).recommend(CustomerQuestion(customer_id=customer, **filters))
-    return views.customer_result(shop, shop.customer(customer), shop.purchases(customer), answer)
+    return customer_result(shop, shop.customer(customer), shop.purchases(customer), answer)
 
 
 def test_a_customer_is_shown_with_purchases_and_reasons():
@@ -190,13 +194,13 @@ def test_hostile_text_is_escaped(hostile):
     answer = Service(shop).recommend_new(NewCustomerQuestion(history=[hostile]))
     pages = [
         views.header(Info(data_name=hostile, verdict=hostile, fallback_from=hostile, beaten_by=hostile)),
-        views.customer_result(
+        customer_result(
             shop,
             shop.customer(hostile),
             shop.purchases(hostile),
             Service(shop).recommend(CustomerQuestion(customer_id=hostile)),
         ),
-        views.new_customer_result(shop, [hostile], answer),
+        new_customer_result(shop, [hostile], answer, shop.drivers(shop.product_ids, [hostile])),
     ]
     for html in pages:
         assert "<script" not in html
@@ -225,16 +229,18 @@ def test_products_are_found_by_title_or_id_in_a_long_catalogue():
 
 def test_options_become_fields_of_the_question():
     service = Service(FakeShop(products=40))
-    assert read_options(service, 10, False, [], "", None) == {"k": 10}
-    assert read_options(service, 5, True, ["Toys"], "4,5", " 20 ") == {
+    assert read_options(service, 10, "everything", 0, [], "", None, False) == {"k": 10}
+    assert read_options(service, 5, "new", 0.3, ["Toys"], "4,5", " 20 ", True) == {
         "k": 5,
-        "exclude_bought": True,
+        "only": "new",
+        "diversity": 0.3,
+        "in_stock": True,
         "categories": ["Toys"],
         "price": [4.5, 20.0],
     }
-    assert read_options(service, 10, False, [], "300", "")["price"] == [300.0, 300.0]
+    assert read_options(service, 10, None, 0, [], "300", "", False)["price"] == [300.0, 300.0]
     with pytest.raises(RequestError, match="price"):
-        read_options(service, 10, False, [], "cheap", "")
+        read_options(service, 10, None, 0, [], "cheap", "", False)
 
 
 @pytest.mark.parametrize("customer", ["C0042", *HOSTILE, "it's $(id) `id` \\ \""])
@@ -271,9 +277,9 @@ def test_a_shop_without_behaviour_prices_or_titles_has_a_page(serve):
             return known and replace(known, page_views=None, time_spent=None, spend=None, usual_price=None)
 
     shop = Plain(products=40)
-    shop.titles, shop.price_range, shop.categories = {}, None, []
+    shop.titles, shop.price_range, shop.categories, shop.tells_stock = {}, None, [], False
     with serve(shop) as client:
         page = client.get("/config").json()
     labels = {part["props"].get("label"): part["props"].get("visible") for part in page["components"]}
     assert "Pages viewed" not in labels
-    assert labels["Lowest price"] is labels["Only these categories"] is False
+    assert labels["Lowest price"] is labels["Only these categories"] is labels["Only what is in stock"] is False

@@ -27,6 +27,7 @@ _MENDING = {
     "product_id": ("That product is not in the shop.", "Pick another from the list."),
     "products": ("None of these products is in the shop.", "Hand over product IDs as the shop writes them."),
     "n": ("That is not a number of customers.", "Choose a whole number of 1 or more."),
+    "in_stock": ("This shop does not say what is in stock.", "Take the tick away."),
     "price": ("That price range is empty.", "The lowest price must be 0 or more, and not above the highest."),
 }
 _OTHERWISE = ("That question could not be answered.", "Reload the page and try again.")
@@ -38,40 +39,63 @@ def mending(error: ValidationError | RequestError) -> str:
     return views.notice(*_MENDING.get(field, _OTHERWISE), kind="caution")
 
 
+EVERYTHING, NEW, AGAIN = "everything", "new", "again"
+FEW_REPEATS = 0.1
+"""Share of purchases that are repeats, below which what was bought before is left out unless asked for."""
+WIDE = 280  # pixels that a control needs; on a phone each has its own row
+MIXED = 0.6  # diversity at the end of the slider: beyond it hardly anything likely is left
+
+
 @dataclass(frozen=True)
 class Options:
     """The components under *Options*, in the order in which `read` takes their values."""
 
     how_many: gr.Slider
-    leave_out: gr.Checkbox
+    only: gr.Radio
+    variety: gr.Slider
     categories: gr.Dropdown
     lowest: gr.Textbox
     highest: gr.Textbox
+    in_stock: gr.Checkbox
 
     def inputs(self) -> list[Any]:
         """Return the components, as inputs of an event."""
-        return [self.how_many, self.leave_out, self.categories, self.lowest, self.highest]
+        return [self.how_many, self.only, self.variety, self.categories, self.lowest, self.highest, self.in_stock]
 
     def changes(self) -> list[Any]:
         """Return the events after which the shown list is out of date."""
         prices = [event for box in (self.lowest, self.highest) for event in (box.submit, box.blur)]
-        return [self.how_many.release, self.leave_out.input, self.categories.change, *prices]
+        moved = [self.how_many.release, self.variety.release, self.only.input, self.in_stock.input]
+        return [*moved, self.categories.change, *prices]
 
 
-def options(service: Service, leave_out_label: str) -> Options:
-    """Lay out the options; what the shop's tables do not hold (prices, categories) is not offered."""
+def options(service: Service, known: dict[str, str]) -> Options:
+    """Lay out the options; what the shop's tables do not hold (prices, categories, stock) is not offered.
+
+    `known` are the choices about what is known to the customer: label by one of EVERYTHING, NEW, AGAIN.
+    """
     shop = service.shop
-    repeats = shop.info.repeat_share
-    about_repeats = (
-        f"About {100 * repeats:.0f} % of purchases in this shop are of something bought before."
-        if repeats is not None
-        else None
-    )
+    start, why = leave_out(shop.info.repeat_share)
     cheapest, dearest = shop.price_range or (0.0, 0.0)
     with gr.Accordion("Options", open=False):
         with gr.Row():
-            how_many = gr.Slider(1, 50, value=10, step=1, precision=0, label="How many suggestions")
-            leave_out = gr.Checkbox(label=leave_out_label, info=about_repeats)
+            only = gr.Radio(
+                [(label, value) for value, label in known.items()],
+                value=start,
+                label="Suggest",
+                info=why,
+                min_width=WIDE,
+            )
+            variety = gr.Slider(
+                0,
+                MIXED,
+                value=0,
+                step=MIXED / 4,
+                label="Variety",
+                info="Left: the likeliest, even if they are similar. Right: a mixed list.",
+                elem_classes="er-variety",
+                min_width=WIDE,
+            )
         with gr.Row():
             categories = gr.Dropdown(
                 list(shop.categories),
@@ -79,6 +103,7 @@ def options(service: Service, leave_out_label: str) -> Options:
                 label="Only these categories",
                 info="Leave empty for all.",
                 visible=len(shop.categories) > 0,
+                min_width=WIDE,
             )
             lowest, highest = (
                 # Not gr.Number, which shows and sends 0 where nothing was typed.
@@ -91,24 +116,46 @@ def options(service: Service, leave_out_label: str) -> Options:
                 )
                 for label, bound in (("Lowest price", cheapest), ("Highest price", dearest))
             )
-    return Options(how_many, leave_out, categories, lowest, highest)
+        how_many = gr.Slider(1, 50, value=10, step=1, precision=0, label="How many suggestions")
+        in_stock = gr.Checkbox(
+            label="Only what is in stock",
+            info="As the product table said when the data were read.",
+            visible=shop.tells_stock,
+        )
+    return Options(how_many, only, variety, categories, lowest, highest, in_stock)
+
+
+def leave_out(repeats: float | None) -> tuple[str, str | None]:
+    """Return where the choice about known products starts, by the measured share of repeats, and a sentence why."""
+    if repeats is None:
+        return EVERYTHING, None
+    measured = f"About {100 * repeats:.0f} % of purchases in this shop are of something bought before"
+    if repeats < FEW_REPEATS:
+        return NEW, f"{measured}, so it starts without what they already have."
+    return EVERYTHING, f"{measured}, so it starts with everything."
 
 
 def read_options(
     service: Service,
     how_many: float,
-    leave_out: bool,
+    only: str | None,
+    variety: float,
     categories: list[str] | None,
     lowest: str | None,
     highest: str | None,
+    in_stock: bool,
 ) -> dict[str, Any]:
     """Return the options as fields of a question, without those at their default.
 
     Raises RequestError for a price that is not a number.
     """
     chosen: dict[str, Any] = {"k": how_many}
-    if leave_out:
-        chosen["exclude_bought"] = True
+    if only not in (None, EVERYTHING):
+        chosen["only"] = only
+    if variety:
+        chosen["diversity"] = variety
+    if in_stock:
+        chosen["in_stock"] = True
     if categories:
         chosen["categories"] = categories
     cheapest, dearest = _price(lowest), _price(highest)

@@ -9,26 +9,42 @@ import gradio as gr
 from pydantic import ValidationError
 
 from embedrec.app import views
-from embedrec.app.controls import copy_panel, mending, options, read_options
+from embedrec.app.controls import AGAIN, EVERYTHING, NEW, copy_panel, mending, options, read_options
+from embedrec.app.customer_views import customer_result
+from embedrec.app.downloads import NOTHING, as_csv, download_button, file_name
 from embedrec.app.questions import CustomerQuestion
-from embedrec.app.service import Service
+from embedrec.app.service import CustomerAnswer, Service, listed
 from embedrec.errors import RequestError
 
 EXAMPLES = 3
+FOUND = 60  # ids sent to the browser at a time
+LIKE = 3  # ids named to somebody who typed a part of one
+KNOWN = {EVERYTHING: "Everything", NEW: "Only new to them", AGAIN: "Only to buy again"}
 
+_CHOICES = "customer-ids"
+# A choice that is taken needs no further key; what is typed or pasted waits for Enter.
+_OFFER_CHOICES = f"""() => {{
+    const box = document.querySelector("#customer-id input");
+    box.setAttribute("list", "{_CHOICES}");
+    box.addEventListener("input", event => {{
+        if (event.inputType !== "insertReplacementText") return;
+        setTimeout(() => document.querySelector("#show-customer").click());
+    }});
+}}"""
 _EMPTY = views.notice(
     "Whose next purchase do you want to see?",
     "Type a customer ID and press Enter, take one of the examples, or let yourself be surprised.",
 )
 
 
-def customer_tab(service: Service, needs_login: bool) -> None:
-    """Lay out the tab inside the current Blocks."""
+def customer_tab(page: gr.Blocks, service: Service, needs_login: bool) -> None:
+    """Lay out the tab inside `page`."""
     surprises = random.Random(0)  # noqa: S311 - picks an example, guards nothing
     with gr.Row(elem_classes="er-ask"):
         wanted = gr.Textbox(
             label="Customer ID",
             placeholder="Type or paste an ID",
+            max_lines=1,
             elem_id="customer-id",
             scale=4,
             min_width=260,
@@ -41,20 +57,35 @@ def customer_tab(service: Service, needs_login: bool) -> None:
             min_width=120,
             visible=len(service.shop.customer_ids) > 0,
         )
+    # Gradio's own Dropdown loses its place when its choices change while somebody types; the browser's list does not.
+    known = gr.HTML(_choices(service, ""), elem_classes="er-bare", apply_default_css=False)
     examples = _examples(service)
-    chosen = options(service, "Leave out what they already bought")
+    chosen = options(service, KNOWN)
     result = gr.HTML(_EMPTY, elem_id="customer-result", elem_classes="er-bare", apply_default_css=False)
+
+    def ask(customer_id: str | None, *values: Any) -> tuple[CustomerQuestion, CustomerAnswer]:
+        question = CustomerQuestion(customer_id=(customer_id or "").strip(), **read_options(service, *values))
+        return question, service.recommend(question)
+
+    def as_file(customer_id: str | None, *values: Any) -> tuple[str, str]:
+        try:
+            question, found = ask(customer_id, *values)
+        except (ValidationError, RequestError):
+            return NOTHING
+        return file_name("suggestions", question.customer_id), as_csv(listed(found))
+
+    download_button("Download as CSV", as_file, [wanted, *chosen.inputs()], "save-suggestions")
     copied = copy_panel("/recommend", needs_login)
 
-    def answer(request: gr.Request, customer_id: str, *values: Any) -> tuple[Any, ...]:
-        customer_id = customer_id.strip() if isinstance(customer_id, str) else ""
-        if not customer_id:
+    def answer(request: gr.Request, customer_id: str | None, *values: Any) -> tuple[Any, ...]:
+        if not (customer_id or "").strip():
             return _EMPTY, gr.skip(), gr.skip()
         try:
-            question = CustomerQuestion(customer_id=customer_id, **read_options(service, *values))
-            found = service.recommend(question)
-            shop = service.shop
-            shown = views.customer_result(shop, shop.customer(customer_id), shop.purchases(customer_id), found)
+            question, found = ask(customer_id, *values)
+            shop, customer = service.shop, question.customer_id
+            profile, purchases = shop.customer(customer), shop.purchases(customer)
+            like = find_customers(service, customer)[:LIKE] if profile is None else []
+            shown = customer_result(shop, profile, purchases, found, question.only == AGAIN, like)
         except (ValidationError, RequestError) as error:
             return mending(error), gr.skip(), gr.skip()
         return shown, *copied.lines(request, question)
@@ -63,6 +94,11 @@ def customer_tab(service: Service, needs_login: bool) -> None:
         customer_id = surprises.choice(service.shop.customer_ids)
         return customer_id, *answer(request, customer_id, *values)
 
+    def find(typed: str | None) -> str:
+        return _choices(service, typed or "")
+
+    wanted.input(find, wanted, known, api_visibility="private", show_progress="hidden", trigger_mode="always_last")
+    page.load(None, None, None, js=_OFFER_CHOICES, api_visibility="private")
     outputs: list[Any] = [result, *copied.outputs()]
     gr.on(
         [wanted.submit, show.click, *chosen.changes()],
@@ -92,6 +128,24 @@ def customer_tab(service: Service, needs_login: bool) -> None:
             api_visibility="private",
             show_progress="hidden",
         )
+
+
+def find_customers(service: Service, typed: str = "") -> list[str]:
+    """Return up to `FOUND` ids that hold `typed`, those that begin with it first; capitals and small letters alike."""
+    wanted, found = typed.strip().casefold(), dict[str, None]()
+    for begins in (True, False):
+        for id_ in service.shop.customer_ids:
+            if len(found) == FOUND:
+                break
+            place = id_.casefold().find(wanted)
+            if place == 0 or (place > 0 and not begins):
+                found[id_] = None
+    return list(found)
+
+
+def _choices(service: Service, typed: str) -> str:
+    """What the browser offers under the box."""
+    return views.choices(_CHOICES, find_customers(service, typed))
 
 
 def _examples(service: Service) -> list[tuple[gr.Button, str]]:

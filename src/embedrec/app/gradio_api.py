@@ -32,6 +32,9 @@ def gradio_api(service: Service) -> None:
         exclude_bought: bool = False,
         categories: list[str] | None = None,
         price: list[float] | None = None,
+        only: str | None = None,
+        in_stock: bool = False,
+        diversity: float = 0.0,
     ) -> dict[str, Any]:
         """Recommend products to a customer of the shop."""
         given = {
@@ -40,6 +43,9 @@ def gradio_api(service: Service) -> None:
             "exclude_bought": exclude_bought,
             "categories": categories if categories is not None else [],
             "price": price,
+            "only": only,
+            "in_stock": in_stock,
+            "diversity": diversity,
         }
         return _answer(CustomerQuestion, service.recommend, given)
 
@@ -51,6 +57,9 @@ def gradio_api(service: Service) -> None:
         exclude_bought: bool = False,
         categories: list[str] | None = None,
         price: list[float] | None = None,
+        only: str | None = None,
+        in_stock: bool = False,
+        diversity: float = 0.0,
     ) -> dict[str, Any]:
         """Recommend products to someone who is described by a basket and behaviour."""
         given = {
@@ -61,6 +70,9 @@ def gradio_api(service: Service) -> None:
             "exclude_bought": exclude_bought,
             "categories": categories if categories is not None else [],
             "price": price,
+            "only": only,
+            "in_stock": in_stock,
+            "diversity": diversity,
         }
         return _answer(NewCustomerQuestion, service.recommend_new, given)
 

@@ -11,15 +11,17 @@ import gradio as gr
 import numpy as np
 from pydantic import ValidationError
 
-from embedrec.app import views
-from embedrec.app.controls import copy_panel, mending, options, read_options
+from embedrec.app.controls import EVERYTHING, NEW, copy_panel, mending, options, read_options
+from embedrec.app.customer_views import new_customer_result
+from embedrec.app.downloads import NOTHING, as_csv, download_button, file_name
 from embedrec.app.questions import NewCustomerQuestion
-from embedrec.app.service import Service
+from embedrec.app.service import CustomerAnswer, Service, listed
 from embedrec.errors import RequestError
 
 if TYPE_CHECKING:
     from embedrec.serving.profile import CustomerProfile
 
+KNOWN = {EVERYTHING: "Everything", NEW: "Leave out what is in the basket"}
 SAMPLE = 200  # customers looked at for what is usual
 SENT_WHOLE = 5000  # up to so many products are sent with the page, and the browser searches them at once
 FOUND = 60  # products found by one search of a longer catalogue
@@ -41,28 +43,39 @@ def new_customer_tab(page: gr.Blocks, service: Service, needs_login: bool) -> No
         info="Type a part of a product's name or ID to find it.",
         elem_id="basket",
     )
-    chosen = options(service, "Leave out what is in the basket")
+    chosen = options(service, KNOWN)
     result = gr.HTML(elem_id="new-customer-result", elem_classes="er-bare", apply_default_css=False)
+
+    def ask(
+        views_made: float | None, time: float | None, products: list[str] | None, *values: Any
+    ) -> tuple[NewCustomerQuestion, CustomerAnswer]:
+        question = NewCustomerQuestion(
+            history=products or [],
+            page_views=views_made,
+            time_spent=time,
+            **read_options(service, *values),
+        )
+        return question, service.recommend_new(question)
+
+    def as_file(*values: Any) -> tuple[str, str]:
+        try:
+            _, found = ask(*values)
+        except (ValidationError, RequestError):
+            return NOTHING
+        return file_name("suggestions", "new customer"), as_csv(listed(found))
+
+    described = [page_views, time_spent, basket, *chosen.inputs()]
+    download_button("Download as CSV", as_file, described, "save-new-suggestions")
     copied = copy_panel("/recommend_new", needs_login)
 
-    def answer(
-        request: gr.Request,
-        views_made: float | None,
-        time: float | None,
-        products: list[str] | None,
-        *values: Any,
-    ) -> tuple[Any, ...]:
+    def answer(request: gr.Request, *values: Any) -> tuple[Any, ...]:
         try:
-            question = NewCustomerQuestion(
-                history=products or [],
-                page_views=views_made,
-                time_spent=time,
-                **read_options(service, *values),
-            )
-            found = service.recommend_new(question)
+            question, found = ask(*values)
+            products = [item.product_id for item in found.items]
+            drivers = service.shop.drivers(products, question.history, question.page_views, question.time_spent)
         except (ValidationError, RequestError) as error:
             return mending(error), gr.skip(), gr.skip()
-        shown = views.new_customer_result(service.shop, question.history, found)
+        shown = new_customer_result(service.shop, question.history, found, drivers)
         return shown, *copied.lines(request, question)
 
     if many:
@@ -71,12 +84,18 @@ def new_customer_tab(page: gr.Blocks, service: Service, needs_login: bool) -> No
             return gr.update(choices=find_products(service, typed.input_value, picked or []))
 
         basket.key_up(
-            find, basket, basket, api_visibility="private", show_progress="hidden", trigger_mode="always_last"
+            find,
+            basket,
+            basket,
+            api_visibility="private",
+            show_progress="hidden",
+            trigger_mode="multiple",  # "always_last" asks again for the first key, not for the last
+            concurrency_limit=1,  # answers come in the order of the keys
         )
     gr.on(
-        [page.load, *(slider.release for slider in sliders), basket.change, *chosen.changes()],
+        [page.load, *(slider.input for slider in sliders), basket.change, *chosen.changes()],
         answer,
-        [page_views, time_spent, basket, *chosen.inputs()],
+        described,
         [result, *copied.outputs()],
         api_visibility="private",
         show_progress="hidden",

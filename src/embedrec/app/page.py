@@ -48,7 +48,7 @@ def build_page(service: Service, needs_login: bool = False) -> gr.Blocks:
         gr.HTML(views.header(service.shop.info), elem_classes="er-bare", apply_default_css=False)
         with gr.Tabs():
             with gr.Tab("Customer"):
-                customer_tab(service, needs_login)
+                customer_tab(page, service, needs_login)
             with gr.Tab("New customer"):
                 new_customer_tab(page, service, needs_login)
             with gr.Tab("Audience"):

@@ -9,7 +9,7 @@ import json
 import math
 import unicodedata
 from collections.abc import Iterable, Mapping
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 
@@ -27,6 +27,9 @@ RULES = {
     "exclude_bought": "true or false",
     "categories": "a list of categories of this shop",
     "price": "two numbers of 0 or more, the lowest price and then the highest",
+    "only": '"new", "again" or null, and not "again" together with exclude_bought',
+    "in_stock": "true or false, and true only where the shop says what is in stock",
+    "diversity": "a number from 0 (the likeliest) to 1 (as mixed as can be)",
     "body": "a JSON object, sent as application/json, with no other keys than those of this question",
 }
 
@@ -78,6 +81,9 @@ class _Filters(_Question):
     exclude_bought: bool = False
     categories: Annotated[list[Text], Field(max_length=LONGEST_LIST)] = []
     price: Bounds | None = None
+    only: Literal["new", "again"] | None = None
+    in_stock: bool = False
+    diversity: Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)] = 0.0
 
     def filters(self) -> dict[str, Any]:
         """Return the filters as keyword arguments of a Recommender."""
@@ -86,6 +92,9 @@ class _Filters(_Question):
             "exclude_bought": self.exclude_bought,
             "categories": self.categories or None,
             "price": (self.price[0], self.price[1]) if self.price else None,
+            "only": self.only,
+            "in_stock": self.in_stock,
+            "diversity": self.diversity,
         }
 
 

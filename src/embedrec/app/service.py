@@ -6,7 +6,7 @@ Plain HTTP and Gradio's own API both call this. A newer bundle is taken into use
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -32,10 +32,13 @@ class Item(BaseModel):
 
     rank: int
     product_id: str
+    title: str | None
     category: str | None
     price: float | None
     rating: float | None
     score: float | None
+    probability: float | None
+    """Chance that this customer buys it within the days that the page names."""
     reason: str
 
 
@@ -106,7 +109,7 @@ class Service:
     def similar(self, question: SimilarQuestion) -> SimilarAnswer:
         """Find the products most like one product."""
         shop = self.shop
-        items = _items(shop.similar(question.product_id, k=question.k))
+        items = _items(shop, shop.similar(question.product_id, k=question.k))
         return SimilarAnswer(product_id=question.product_id, returned=len(items), model=_stamp(shop), items=items)
 
     def health(self) -> Health:
@@ -116,10 +119,12 @@ class Service:
         return Health(ready=True, model=_stamp(self.shop), data_from=info.data_from, age_days=age)
 
     def _customer_answer(self, shop: Recommender, found: pd.DataFrame, customer: str | None) -> CustomerAnswer:
-        items = _items(found)
+        cold = bool(found.attrs["cold_start"])
+        # The scores of a cold start count buyers; nobody's chances are among them.
+        items = _items(shop, found, None if cold else shop.probability(found[columns.SCORE].to_numpy()))
         return CustomerAnswer(
             customer_id=customer,
-            cold_start=bool(found.attrs["cold_start"]),
+            cold_start=cold,
             returned=len(items),
             model=_stamp(shop),
             items=items,
@@ -130,10 +135,22 @@ def _stamp(shop: Recommender) -> ModelStamp:
     return ModelStamp(id=shop.info.id, data_until=shop.info.data_until)
 
 
-def _items(found: pd.DataFrame) -> list[Item]:
+def _items(shop: Recommender, found: pd.DataFrame, chances: Iterable[float] | None = None) -> list[Item]:
     names = list(columns.RECOMMENDATION)
     rows = zip(*(found[name].tolist() for name in names), strict=True)
-    return [Item(**{name: known(value) for name, value in zip(names, row, strict=True)}) for row in rows]
+    told = (dict(zip(names, map(known, row), strict=True)) for row in rows)
+    return [
+        Item(**one, title=shop.titles.get(one[columns.PRODUCT]), probability=chance)
+        for one, chance in zip(told, [None] * len(found) if chances is None else map(known, chances), strict=True)
+    ]
+
+
+def listed(answer: CustomerAnswer) -> pd.DataFrame:
+    """Return an answer as a table for a file: customer_id and what each item says, a column each."""
+    table = pd.DataFrame([item.model_dump() for item in answer.items], columns=list(Item.model_fields))
+    if answer.customer_id is not None:
+        table.insert(0, columns.CUSTOMER, answer.customer_id)
+    return table
 
 
 def known(value: Any) -> Any:

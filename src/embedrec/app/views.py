@@ -5,21 +5,15 @@ Everything that comes from a shop's tables or from a visitor passes through `_te
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Iterable
 from datetime import date, datetime
 from html import escape
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-import pandas as pd
-
-from embedrec import columns
-from embedrec.app.service import CustomerAnswer, Item, known
+from embedrec.app.service import known
 
 if TYPE_CHECKING:
-    from embedrec.serving.profile import CustomerProfile, ModelInfo
-    from embedrec.serving.recommender import Recommender
-
-SHOWN_PURCHASES = 100  # the newest ones; a list beyond this is no longer read
+    from embedrec.serving.profile import ModelInfo
 
 _MODEL_WORDS = {
     "two_tower": "the trained model",
@@ -115,137 +109,11 @@ def _cautions(info: ModelInfo) -> str:
     return "".join(notice(title, text, "caution") for title, text in cautions)
 
 
+def choices(name: str, values: Iterable[str]) -> str:
+    """A list for a text box to offer, under an id of our own."""
+    return f'<datalist id="{name}">' + "".join(f'<option value="{_text(value)}">' for value in values) + "</datalist>"
+
+
 def notice(title: str, trusted_text: str, kind: str = "hint") -> str:
     """A short message in a box. Both texts are our own words, already safe as HTML."""
     return f'<div class="er-notice er-{kind}" role="status"><strong>{title}</strong> {trusted_text}</div>'
-
-
-def customer_result(
-    shop: Recommender, profile: CustomerProfile | None, purchases: pd.DataFrame, answer: CustomerAnswer
-) -> str:
-    """Who the customer is, what they bought, what next and why."""
-    bought = frozenset(purchases[columns.PRODUCT])
-    if profile is None:
-        return (
-            '<div class="er-result">'
-            + notice(
-                "We do not know this customer yet.",
-                "Check the ID for a typing slip. Until they buy something, here is what is popular in the shop.",
-            )
-            + _suggestions("Popular in the shop", answer.items, shop.titles, bought)
-            + "</div>"
-        )
-    heading = "Popular in the shop" if answer.cold_start else "What next, and why"
-    return (
-        '<div class="er-result er-known">'
-        f"{_portrait(profile)}"
-        f"{_suggestions(heading, answer.items, shop.titles, bought)}"
-        f"{_history(purchases)}"
-        "</div>"
-    )
-
-
-def new_customer_result(shop: Recommender, basket: Collection[str], answer: CustomerAnswer) -> str:
-    """What someone unknown may want, from the little that is said of them."""
-    heading = "Popular in the shop" if answer.cold_start else "What next, and why"
-    hint = "" if basket else notice("Nothing in the basket yet.", "Add a product or two to see the list change.")
-    return f'<div class="er-result">{hint}{_suggestions(heading, answer.items, shop.titles, frozenset(basket))}</div>'
-
-
-def _portrait(profile: CustomerProfile) -> str:
-    facts: list[tuple[str, str]] = [
-        ("Purchases", f"{profile.purchases:,}"),
-        ("Different products", f"{profile.products:,}"),
-    ]
-    if profile.first_purchase and profile.last_purchase:
-        facts += [
-            ("First purchase", _day(profile.first_purchase)),
-            ("Last purchase", _day(profile.last_purchase)),
-        ]
-    for label, amount, shown in (
-        ("Spent in all", profile.spend, "{:,.2f}"),
-        ("Usual price", profile.usual_price, "{:,.2f}"),
-        ("Pages viewed", profile.page_views, "{:,.0f}"),
-        ("Time on the site", profile.time_spent, "{:,.0f}"),
-    ):
-        if known(amount) is not None:
-            facts.append((label, shown.format(amount)))
-    listed = "".join(f"<div><dt>{label}</dt><dd>{value}</dd></div>" for label, value in facts)
-    likes = "".join(f"<li>{_text(name)}</li>" for name in profile.favourite_categories)
-    favourites = f'<h4>Buys most in</h4><ul class="er-chips">{likes}</ul>' if likes else ""
-    return (
-        '<section class="er-card er-portrait"><p class="er-eyebrow">Customer</p>'
-        f'<h3 class="er-id" dir="auto">{_text(profile.customer_id)}</h3>'
-        f'<dl class="er-facts">{listed}</dl>{favourites}</section>'
-    )
-
-
-def _product(product: str, title: str | None, again: bool) -> str:
-    notes = [f'<span dir="auto">{_text(product)}</span>'] if title else []
-    if again:
-        notes.append('<span class="er-tag">bought before</span>')
-    below = f'<span class="er-code">{" ".join(notes)}</span>' if notes else ""
-    return f'<span class="er-name" dir="auto">{_text(title or product)}</span>{below}'
-
-
-def _suggestions(heading: str, items: Sequence[Item], titles: Mapping[str, str], bought: Collection[str]) -> str:
-    if not items:
-        body = notice("No product fits these options.", "Widen the price range or take a category away.")
-    else:
-        rows = "".join(_suggestion(item, titles.get(item.product_id), item.product_id in bought) for item in items)
-        body = (
-            '<table class="er-table er-suggestions"><thead><tr><th scope="col">#</th>'
-            '<th scope="col">Product</th><th scope="col">Category</th>'
-            '<th scope="col" class="er-number">Price</th><th scope="col" class="er-number">Rating</th>'
-            '<th scope="col">Why</th></tr></thead>'
-            f"<tbody>{rows}</tbody></table>"
-        )
-    count = f'<p class="er-count" role="status">{_count(len(items), "suggestion")}</p>' if items else ""
-    title = f'<div class="er-title"><h3>{heading}</h3>{count}</div>'
-    return f'<section class="er-card er-next">{title}{body}</section>'
-
-
-def _suggestion(item: Item, title: str | None, again: bool) -> str:
-    rating = _NOTHING
-    if item.rating is not None:
-        rating = f'<span class="er-star" aria-hidden="true">★</span> {item.rating:.1f}'
-    cells = (
-        ("rank", "", str(item.rank)),
-        ("product", "", _product(item.product_id, title, again)),
-        ("category", "Category", _NOTHING if item.category is None else _text(item.category)),
-        ("number er-price", "Price", _amount(item.price)),
-        ("number er-rating", "Rating", rating),
-        ("why", "Why", _text(item.reason)),
-    )
-    row = "".join(f'<td class="er-{name}" data-label="{label}">{cell}</td>' for name, label, cell in cells)
-    return f"<tr>{row}</tr>"
-
-
-def _history(purchases: pd.DataFrame) -> str:
-    shown = purchases.head(SHOWN_PURCHASES)
-    if shown.empty:
-        table = '<p class="er-quiet">No purchases yet.</p>'
-    else:
-        rows = "".join(_purchase(row) for row in shown.to_dict("records"))
-        table = (
-            '<div class="er-scroll" tabindex="0" role="region" aria-label="What they bought">'
-            '<table class="er-table er-bought"><thead><tr><th scope="col">Date</th>'
-            '<th scope="col">Product</th><th scope="col" class="er-number">Price</th></tr></thead>'
-            f"<tbody>{rows}</tbody></table></div>"
-        )
-    newest = f"newest {len(shown)} of {len(purchases):,}" if len(shown) < len(purchases) else "newest first"
-    return (
-        '<section class="er-card er-history"><div class="er-title"><h3>What they bought</h3>'
-        f'<p class="er-count">{newest}</p></div>{table}</section>'
-    )
-
-
-def _purchase(row: Mapping[Any, Any]) -> str:
-    category = known(row[columns.CATEGORY])
-    kind = f'<span class="er-code">{_text(category)}</span>' if category is not None else ""
-    name = _text(known(row[columns.TITLE]) or row[columns.PRODUCT])
-    return (
-        f'<tr><td class="er-date">{_day(row[columns.TIME])}</td>'
-        f'<td><span class="er-name" dir="auto">{name}</span>{kind}</td>'
-        f'<td class="er-number">{_amount(row[columns.PRICE])}</td></tr>'
-    )

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from embedrec.features.calendar import Calendar
 from embedrec.features.customers import Customers, describe_customers, raw_numeric
 from embedrec.features.hierarchy import nearest_rows, parent_rows, with_parents
 from embedrec.features.history import DAY, Catalogue, Floats, History, Ints
@@ -46,6 +47,11 @@ class Snapshot:
     def history(self) -> History:
         """The purchase log; ask it for lines before `as_of` only."""
         return self.encoder.history
+
+    @cached_property
+    def calendar(self) -> Calendar:
+        """Which products sell this month, and when they are bought again."""
+        return Calendar(self.history, self.as_of)
 
     def customers(self, users: Ints) -> Customers:
         """Describe users[B] at this date."""

@@ -21,6 +21,7 @@ from embedrec.columns import (
     CUSTOMER,
     CUSTOMER_RATING,
     EVENT,
+    IN_STOCK,
     KNOWN_FROM,
     PAGE_VIEWS,
     PRICE,
@@ -200,6 +201,7 @@ class Catalogue:
     rating: Floats  # [N] stars, NaN unknown
     rating_count: Floats  # [N] how many customers rated it, NaN unknown
     title: npt.NDArray[np.object_]  # [N] text or None
+    in_stock: Floats  # [N] 1 can be bought, 0 sold out, NaN not said; as of the export, so for no model to read
     listed: Bools  # [N] the product has a row in product_details
     known_from: Ints  # [N] seconds from which the attributes were known, NEVER where they always were
 
@@ -294,6 +296,7 @@ def _catalogue(products: pd.DataFrame, product_ids: pd.Index) -> Catalogue:
         rating=details[RATING].to_numpy(np.float64),
         rating_count=details[RATING_COUNT].to_numpy(np.float64),
         title=text(TITLE),
+        in_stock=details[IN_STOCK].to_numpy(np.float64) if IN_STOCK in details else np.full(len(product_ids), np.nan),
         listed=(pd.Index(products[PRODUCT]).get_indexer(product_ids) >= 0) & (known_from == NEVER),
         known_from=known_from,
     )

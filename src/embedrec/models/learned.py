@@ -38,6 +38,7 @@ class TwoTowerScorer(NetworkScorer):
         self.every_ = every = torch.arange(len(inputs.row))
         self.inputs_ = inputs
         self._average_: dict[str, Tensor] | None = None  # computed when somebody asks why
+        self._unit_: Tensor | None = None  # likewise, for what is alike
         self.static_ = self.network.products.static(inputs, every)
         self.vectors_ = self.network.product_vectors(inputs, every, self.static_)
         self.popularity_ = self.network.popularity_part(inputs, every)
@@ -108,8 +109,9 @@ class TwoTowerScorer(NetworkScorer):
 
     def similar(self, item: int) -> Tensor:
         """[N]: cosine of the product vectors without their sales: what a product is, not how it sells."""
-        unit = torch.nn.functional.normalize(self.static_, dim=1)
-        return unit @ unit[item]
+        if self._unit_ is None:
+            self._unit_ = torch.nn.functional.normalize(self.static_, dim=1)
+        return self._unit_ @ self._unit_[item]
 
     @property
     @torch.no_grad()

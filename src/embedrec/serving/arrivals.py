@@ -100,6 +100,8 @@ def grown(products: pd.DataFrame, arrivals: pd.DataFrame) -> pd.DataFrame:
 
     What only stood on lines of views gives way to a row of its own.
     """
-    alike = arrivals.reindex(columns=products.columns).astype(products.dtypes)
+    columns = products.columns.union(arrivals.columns, sort=False)  # the bundle need not know what is in stock
+    products = products.reindex(columns=columns)
+    alike = arrivals.reindex(columns=columns).astype(products.dtypes)
     others = products[~products[PRODUCT].isin(alike[PRODUCT])]
     return pd.concat([others, alike]).sort_values(PRODUCT, ignore_index=True)

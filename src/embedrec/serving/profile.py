@@ -10,8 +10,21 @@ import pandas as pd
 
 from embedrec.bundle import Manifest
 from embedrec.features import Snapshot
+from embedrec.features.history import Ints
+from embedrec.serving.segments import Segment, Segments
 
 FAVOURITES = 3  # categories named in a portrait
+MONTHS = 24  # shown of a history, at most
+
+
+@dataclass(frozen=True)
+class Month:
+    """What a customer bought in one month of the calendar."""
+
+    first_day: date
+    purchases: int
+    spend: float | None
+    """None where the month has purchases and no price of them is known."""
 
 
 @dataclass(frozen=True)
@@ -28,6 +41,10 @@ class CustomerProfile:
     spend: float | None
     favourite_categories: list[str]
     usual_price: float | None
+    segment: Segment | None
+    """None for a customer without purchases, and where the data carry no dates."""
+    months: tuple[Month, ...]
+    """The shop's last months, at most 24, oldest first; none where the data carry no dates."""
 
 
 @dataclass(frozen=True)
@@ -46,13 +63,15 @@ class ModelInfo:
     fallback_from: str | None
     beaten_by: str | None
     repeat_share: float | None
+    days: int | None
+    """Days to which `Recommender.probability` refers; None where the data carry no dates."""
     hit_rate: float | None
     """Share of test customers who bought at least one of their ten recommendations."""
     customers: int
     products: int
 
 
-def describe(snapshot: Snapshot, user: int, dated: bool = True) -> CustomerProfile:
+def describe(snapshot: Snapshot, user: int, dated: bool = True, segments: Segments | None = None) -> CustomerProfile:
     """Draw the portrait of one customer from what is known before the snapshot's date."""
     history, encoder = snapshot.history, snapshot.encoder
     lines = history.lines(np.array([user]), int(history.times.min()), snapshot.as_of).values
@@ -77,6 +96,8 @@ def describe(snapshot: Snapshot, user: int, dated: bool = True) -> CustomerProfi
         spend=_known(_total(history.spend[lines])),
         favourite_categories=[str(name) for name in favourites],
         usual_price=_known(float(np.nanmedian(prices)) if (~np.isnan(prices)).any() else np.nan),
+        segment=segments.of(user) if segments and dated else None,
+        months=_months(snapshot, lines) if dated else (),
     )
 
 
@@ -94,9 +115,23 @@ def model_info(manifest: Manifest, snapshot: Snapshot) -> ModelInfo:
         fallback_from=manifest.fallback_from,
         beaten_by=manifest.beaten_by,
         repeat_share=data["repeat_share"],
+        days=None,
         hit_rate=_hit_rate(manifest),
         customers=snapshot.history.n_users,
         products=int(snapshot.products.candidates.sum()),
+    )
+
+
+def _months(snapshot: Snapshot, lines: Ints) -> tuple[Month, ...]:
+    """Add up purchase lines by month, to the month of the last day before the date."""
+    history, end = snapshot.history, pd.Timestamp(snapshot.as_of - 1, unit="s").to_period("M")
+    begin = max(pd.Timestamp(int(history.times.min()), unit="s").to_period("M"), end - (MONTHS - 1))
+    of_line = pd.PeriodIndex(pd.to_datetime(history.times[lines], unit="s"), freq="M")
+    by_month = pd.Series(history.spend[lines], dtype="float64").groupby(of_line)
+    counts, spend = by_month.size(), by_month.sum(min_count=1)
+    return tuple(
+        Month(month.to_timestamp().date(), int(counts.get(month, 0)), _known(float(spend.get(month, 0.0))))
+        for month in pd.period_range(begin, end, freq="M")
     )
 
 

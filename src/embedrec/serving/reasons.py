@@ -18,7 +18,8 @@ from embedrec.serving.profile import to_date
 
 NAMED = 2  # bought products named in one reason
 WORTH_NAMING = 0.5  # share of the strongest part's lift
-POPULAR, NEW = "popular with other customers", "new in the shop"
+POPULAR, NEW, THIS_MONTH = "popular with other customers", "new in the shop", "popular this month"
+DUE = "time to buy again: "
 WORDS = {
     "identity": "fits this customer's own taste",
     "activity": "fits how often and how much they shop",
@@ -51,7 +52,7 @@ def reasons(
     return [
         bought_before or _bought_before(int(item), snapshot, customer, dated)
         if item in bought
-        else sentence(_strongest(explanation, items, place, snapshot, customer, names))
+        else sentence(_strongest(explanation, items, place, snapshot, customer, names, dated))
         for place, item in enumerate(items)
     ]
 
@@ -62,18 +63,26 @@ def sentence(phrases: list[str]) -> str:
     return text[:1].upper() + text[1:]
 
 
-def popular(item: int, snapshot: Snapshot) -> str:
+def popular(item: int, snapshot: Snapshot, dated: bool = True) -> str:
     """Say how a product stands with all customers: one that nobody bought yet is not popular."""
-    return NEW if np.isnan(snapshot.products.dynamic[item, AGE]) else POPULAR
+    if np.isnan(snapshot.products.dynamic[item, AGE]):
+        return NEW
+    return THIS_MONTH if dated and snapshot.calendar.popular[item] else POPULAR
 
 
 def _strongest(
-    explanation: Explanation, items: Ints, place: int, snapshot: Snapshot, customer: Customers, names: Sequence[str]
+    explanation: Explanation,
+    items: Ints,
+    place: int,
+    snapshot: Snapshot,
+    customer: Customers,
+    names: Sequence[str],
+    dated: bool,
 ) -> list[str]:
     """Phrases for the one or two parts that lift the product most."""
     lift: dict[str, float] = {}
     for part, values in explanation.parts.items():
-        phrase = _phrase(part, explanation, items, place, snapshot, customer, names)
+        phrase = _phrase(part, explanation, items, place, snapshot, customer, names, dated)
         if phrase:
             lift[phrase] = lift.get(phrase, 0.0) + float(values[place]) - explanation.average[part]
     ranked = sorted(lift, key=lambda phrase: -lift[phrase])
@@ -88,6 +97,7 @@ def _phrase(
     snapshot: Snapshot,
     customer: Customers,
     names: Sequence[str],
+    dated: bool,
 ) -> str:
     """Say in words what a part stands for; empty where it says nothing for this customer."""
     if part == "history":
@@ -107,7 +117,7 @@ def _phrase(
     if part == "newness" and not explanation.parts[part][place]:
         return ""
     word = WORDS.get(part, "")
-    return popular(int(items[place]), snapshot) if word == POPULAR else word
+    return popular(int(items[place]), snapshot, dated) if word == POPULAR else word
 
 
 def _looked_at(item: int, customer: Customers) -> str:
@@ -123,5 +133,10 @@ def _bought_before(item: int, snapshot: Snapshot, customer: Customers, dated: bo
     times = f"{len(lines)} times" if len(lines) > 1 else "once"
     if not dated:
         return f"Bought {times} before"
-    last = to_date(snapshot.history.times[lines].max())
+    moments = customer.history.times[lines]
+    last = to_date(moments.max())
+    if due := snapshot.calendar.due(item, moments):
+        days = f"{due[0]} day{'s' if due[0] > 1 else ''}"
+        usual = f"usually every {days}" if due[1] else f"customers usually do after {days}"
+        return sentence([f"{DUE}{usual}, last on {last.day} {last:%b %Y}"])
     return f"Bought {times} before, last on {last.day} {last:%b %Y}"

@@ -10,9 +10,10 @@ import dataclasses
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Self
+from typing import Literal, Self
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 import torch
 from torch import Tensor
@@ -36,13 +37,17 @@ from embedrec.models import load_scorer
 from embedrec.models.classic.popularity import PopularityRecentConfig
 from embedrec.ranking import top_k
 from embedrec.serving.arrivals import Arrivals, columns_of, grown, read_arrivals
+from embedrec.serving.diversity import POOL, diversified
+from embedrec.serving.drivers import drivers
 from embedrec.serving.profile import CustomerProfile, ModelInfo, describe, model_info
 from embedrec.serving.reasons import popular, reasons, sentence
-from embedrec.serving.requests import check_amount, check_id, check_k, check_names
+from embedrec.serving.requests import NEW, check_amount, check_id, check_k, check_names, check_only, check_share
+from embedrec.serving.segments import Segments
 from embedrec.serving.shelf import Price, Shelf
 from embedrec.splits import parse_date
 
 COLD_START = "cold_start"
+USUAL = 200  # customers who say what is usual
 IN_BASKET = "Already in the basket"
 
 
@@ -110,6 +115,9 @@ class Recommender:
         exclude_bought: bool = False,
         categories: Iterable[str] | None = None,
         price: Price | None = None,
+        only: Literal["new", "again"] | None = None,
+        in_stock: bool = False,
+        diversity: float = 0.0,
     ) -> pd.DataFrame:
         """Return the k products a customer is most likely to buy next.
 
@@ -118,21 +126,27 @@ class Recommender:
         Args:
             customer_id: text id as the shop writes it.
             k: 1 to 1000; a smaller catalogue or filter gives a shorter list.
-            exclude_bought: leave out what the customer bought before.
+            exclude_bought: leave out what the customer bought before; the same as only="new".
             categories: only these; None or none given = all.
             price: (lowest, highest), inclusive; products without a price are then left out.
+            only: "new" = nothing that the customer bought before, "again" = nothing else; None = both.
+            in_stock: leave out what product_details say is sold out.
+            diversity: 0 = the best, however alike, to 1 = as unlike as can be; see `serving.diversity`. Ranks follow
+                the choice then, scores stay what they are.
 
         Returns:
             rank, product_id, category, price, rating, score, reason; best first.
 
         Raises:
-            RequestError: an argument is malformed or names an unknown category.
+            RequestError: an argument is malformed, names an unknown category, contradicts another, or asks for what
+                the shop does not tell.
         """
-        allowed = self._shelf.allowed(categories, price)
+        allowed = self._shelf.allowed(categories, price, in_stock)
+        wanted, diversity = check_only(only, exclude_bought), check_share("diversity", diversity)
         k, customer_id = check_k(k), check_id("customer_id", customer_id)
         user = self._user(customer_id)
         customer = None if user is None else self._snapshot.customers(np.array([user]))
-        return self._answer(customer, k, exclude_bought, allowed)
+        return self._answer(customer, k, wanted, allowed, diversity)
 
     def recommend_new(
         self,
@@ -144,6 +158,9 @@ class Recommender:
         exclude_bought: bool = False,
         categories: Iterable[str] | None = None,
         price: Price | None = None,
+        only: Literal["new", "again"] | None = None,
+        in_stock: bool = False,
+        diversity: float = 0.0,
     ) -> pd.DataFrame:
         """Recommend to somebody the shop has never seen, from a basket and a few totals.
 
@@ -152,13 +169,31 @@ class Recommender:
         Raises:
             RequestError: as `recommend`, or the basket names an unknown product.
         """
-        allowed = self._shelf.allowed(categories, price)
-        basket = check_names("history", history)
-        items = np.unique(np.array([self._item("history", product) for product in basket], np.int64))
-        views, spent = check_amount("page_views", page_views), check_amount("time_spent", time_spent)
-        k = check_k(k)
-        customer = self._snapshot.encoder.newcomer(items, self._snapshot.products, views, spent)
-        return self._answer(customer, k, exclude_bought, allowed, bought_before=IN_BASKET)
+        allowed = self._shelf.allowed(categories, price, in_stock)
+        wanted, diversity = check_only(only, exclude_bought), check_share("diversity", diversity)
+        customer, k = self._newcomer(history, page_views, time_spent), check_k(k)
+        return self._answer(customer, k, wanted, allowed, diversity, bought_before=IN_BASKET)
+
+    def drivers(
+        self,
+        products: Iterable[str],
+        history: Iterable[str] = (),
+        page_views: float | None = None,
+        time_spent: float | None = None,
+    ) -> pd.DataFrame:
+        """Tell what lifts a list of products for somebody the shop has never seen; see `serving.drivers`.
+
+        Returns:
+            part, words, product_id (of the basket, or None), lift; the strongest first. The lifts add up to how far
+            the list's mean score lies above the catalogue's. Empty for an empty basket or an empty list.
+
+        Raises:
+            RequestError: as `recommend_new`, or one of the products is unknown.
+        """
+        customer = self._newcomer(history, page_views, time_spent)
+        items = np.array([self._item("products", one) for one in check_names("products", products)], np.int64)
+        found = drivers(self._scorer, customer, items, self._snapshot.history.product_ids)
+        return found if len(items) and len(customer.line_items) else found.head(0)
 
     def similar(self, product_id: str, k: int = 10) -> pd.DataFrame:
         """Return the k products closest to one, in the same columns as `recommend`.
@@ -178,7 +213,7 @@ class Recommender:
     def customer(self, customer_id: str) -> CustomerProfile | None:
         """Return the portrait of a customer, None if the shop does not know the id."""
         user = self._user(check_id("customer_id", customer_id))
-        return None if user is None else describe(self._snapshot, user, self._dated)
+        return None if user is None else describe(self._snapshot, user, self._dated, self._segments)
 
     def purchases(self, customer_id: str) -> pd.DataFrame:
         """Return what a customer bought before the date, newest first; without times where the data carry none."""
@@ -190,6 +225,25 @@ class Recommender:
         times = pd.Series(pd.to_datetime(history.times[lines], unit="s"))
         table = pd.DataFrame({TIME: times if self._dated else pd.NaT, **self._shelf.columns(items)})
         return table[[TIME, PRODUCT, TITLE, CATEGORY, PRICE]]
+
+    def probability(self, scores: npt.ArrayLike) -> npt.NDArray[np.float64] | None:
+        """Return the chance that each recommended product is bought within `info.days`; None without a map."""
+        return None
+
+    @cached_property
+    def usual_probability(self) -> float | None:
+        """The mean `probability` of the ten best products of a customer, over 200 customers; None without a map."""
+        buyers = self._snapshot.history.buyers(NEVER, self._snapshot.as_of)
+        sample = buyers[:: max(1, len(buyers) // USUAL)]
+        if not len(sample):
+            return None
+        scores = self._scorer.score(sample).masked_fill(~self._candidates, -torch.inf)
+        found = self.probability(top_k(scores, 10).scores.flatten().numpy())
+        return None if found is None else float(np.nanmean(found))
+
+    @cached_property
+    def _segments(self) -> Segments:
+        return Segments(self._snapshot)
 
     @property
     def _dated(self) -> bool:
@@ -217,6 +271,11 @@ class Recommender:
         return self._shelf.price_range
 
     @property
+    def tells_stock(self) -> bool:
+        """Whether the shop says what is in stock, so that `in_stock` can be asked for."""
+        return self._shelf.tells_stock
+
+    @property
     def titles(self) -> Mapping[str, str]:
         """Titles of products where the shop gave one."""
         return self._shelf.titles
@@ -225,25 +284,43 @@ class Recommender:
         self,
         customer: Customers | None,
         k: int,
-        exclude_bought: bool,
+        only: str | None,
         allowed: Tensor,
+        diversity: float,
         bought_before: str | None = None,
     ) -> pd.DataFrame:
         cold = customer is None or not len(customer.line_items)
+        if only is not None:
+            bought = torch.zeros_like(allowed)
+            bought[torch.from_numpy(customer.bought.values if customer else np.empty(0, np.int64))] = True
+            allowed = allowed & (~bought if only == NEW else bought)
         if customer is None or cold:
-            items, scores = self._best(torch.from_numpy(self._popular.score_).masked_fill(~allowed, -torch.inf), k)
-            table = self._table(items, scores, [sentence([popular(int(one), self._snapshot)]) for one in items])
+            items, scores = self._chosen(torch.from_numpy(self._popular.score_), allowed, k, diversity)
+            said = [sentence([popular(int(one), self._snapshot, self._dated)]) for one in items]
+            table = self._table(items, scores, said)
         else:
-            if exclude_bought:
-                allowed = allowed.clone()
-                allowed[torch.from_numpy(customer.bought.values)] = False
-            items, scores = self._best(self._scorer.score(customer)[0].masked_fill(~allowed, -torch.inf), k)
+            items, scores = self._chosen(self._scorer.score(customer)[0], allowed, k, diversity)
             words = reasons(
                 self._scorer, self._snapshot, customer, items, self._shelf.names, bought_before, self._dated
             )
             table = self._table(items, scores, words)
         table.attrs[COLD_START] = cold
         return table
+
+    def _chosen(self, scores: Tensor, allowed: Tensor, k: int, diversity: float) -> tuple[Ints, Tensor]:
+        """Take the best k of scores[N] that are allowed, or as many that differ."""
+        scores = scores.masked_fill(~allowed, -torch.inf)
+        if not diversity:
+            return self._best(scores, k)
+        items, found = self._best(scores, max(k, POOL))
+        places = diversified(items, found, k, diversity, self._scorer.similar)
+        return items[places], found[torch.from_numpy(places)]
+
+    def _newcomer(self, history: Iterable[str], page_views: float | None, time_spent: float | None) -> Customers:
+        basket = check_names("history", history)
+        items = np.unique(np.array([self._item("history", product) for product in basket], np.int64))
+        views, spent = check_amount("page_views", page_views), check_amount("time_spent", time_spent)
+        return self._snapshot.encoder.newcomer(items, self._snapshot.products, views, spent)
 
     def _best(self, scores: Tensor, k: int) -> tuple[Ints, Tensor]:
         best = top_k(scores[None], k)

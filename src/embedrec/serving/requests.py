@@ -12,6 +12,7 @@ from embedrec.tables.ids import clean_id
 MAX_K = 1000
 MAX_ID = 256  # characters
 MAX_AMOUNT = 1e12
+NEW, AGAIN = "new", "again"
 
 
 def check_k(k: int) -> int:
@@ -43,6 +44,22 @@ def check_price(price: Sequence[float] | None) -> tuple[float, float] | None:
     if not (math.isfinite(low) and math.isfinite(high) and 0 <= low <= high):
         raise RequestError("price", "wanted two numbers, lowest first, neither negative nor infinite")
     return low, high
+
+
+def check_only(only: str | None, exclude_bought: bool) -> str | None:
+    """Return which products are wanted, by whether the customer bought them: "new" ones, those "again", None = all."""
+    if only not in (None, NEW, AGAIN):
+        raise RequestError("only", f'wanted "{NEW}", "{AGAIN}" or nothing, got {quoted(only)}')
+    if exclude_bought and only == AGAIN:
+        raise RequestError("only", f'"{AGAIN}" asks for what exclude_bought leaves out: give one of them')
+    return NEW if exclude_bought else only
+
+
+def check_share(field: str, value: float) -> float:
+    """Return a number from 0 to 1."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 1:
+        raise RequestError(field, f"wanted a number from 0 to 1, got {quoted(value)}")
+    return float(value)
 
 
 def check_names(field: str, values: Iterable[str] | None) -> list[str]:

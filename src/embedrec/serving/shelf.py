@@ -39,11 +39,13 @@ class Shelf:
             RATING: catalogue.rating[items],
         }
 
-    def allowed(self, categories: Iterable[str] | None, price: Price | None) -> Tensor:
+    def allowed(self, categories: Iterable[str] | None, price: Price | None, in_stock: bool = False) -> Tensor:
         """[N]: candidates in one of the categories, or of those that lie in them, and within (lowest, highest).
 
+        With `in_stock` those are left out that the shop says are sold out; of what it does not say, none.
+
         Raises:
-            RequestError: a filter is malformed or names an unknown category.
+            RequestError: a filter is malformed, names an unknown category, or asks for what the shop does not tell.
         """
         allowed = self._snapshot.products.candidates.copy()
         wanted = set(check_names("categories", categories))
@@ -55,7 +57,18 @@ class Shelf:
         if (limits := check_price(price)) is not None:
             prices = self._snapshot.encoder.price
             allowed &= (prices >= limits[0]) & (prices <= limits[1])
+        if not isinstance(in_stock, bool):
+            raise RequestError("in_stock", "wanted true or false")
+        if in_stock:
+            if not self.tells_stock:
+                raise RequestError("in_stock", "this shop's product_details do not say what is in stock")
+            allowed &= self._snapshot.encoder.catalogue.in_stock != 0
         return torch.from_numpy(allowed)
+
+    @cached_property
+    def tells_stock(self) -> bool:
+        """Whether the shop says of any product that it is in stock or sold out."""
+        return bool((~np.isnan(self._snapshot.encoder.catalogue.in_stock)).any())
 
     @cached_property
     def categories(self) -> Sequence[str]:

@@ -46,6 +46,8 @@ class ColumnsConfig(_Settings):
     """What each customer thought of the product bought; '-' says that ratings belong to products."""
     rating_count: str | None = None
     title: str | None = None
+    in_stock: str | None = None
+    """Of product_details only: whether a product can be bought now, or how many pieces there are."""
     split: str | None = None
     """Part of a published split: train, valid or test."""
     order: str | None = None

@@ -7,13 +7,14 @@ from collections.abc import Collection
 import numpy as np
 import pandas as pd
 
-from embedrec.columns import CUSTOMER, DETAILS, INTERACTIONS, PAGE_VIEWS, PRODUCT, TIME_SPENT
+from embedrec.columns import CUSTOMER, DETAILS, IN_STOCK, INTERACTIONS, PAGE_VIEWS, PRODUCT, TIME_SPENT
 from embedrec.errors import quoted
 from embedrec.tables.config import ColumnsConfig
 from embedrec.tables.distinct import unfolded
 from embedrec.tables.headers import find_columns, listing
 from embedrec.tables.ledger import Ledger
 from embedrec.tables.raw import RawTable
+from embedrec.tables.stock import stock_column
 from embedrec.tables.values import (
     PRODUCT_ATTRIBUTES,
     empty_rows,
@@ -26,16 +27,18 @@ LISTED = 5  # values that differed, shown as examples
 
 
 def read_products(raw: RawTable, config: ColumnsConfig, known: Collection[str] = ()) -> tuple[pd.DataFrame, Ledger]:
-    """Read product details: product_id, title, category, price, rating, sorted by product_id.
+    """Read product details: product_id, title, category, price, rating, rating_count, in_stock if told; sorted.
 
     Rows of `known` products, which have their details from elsewhere, are set aside.
     """
-    ledger, columns = _open(DETAILS, raw, (PRODUCT, *PRODUCT_ATTRIBUTES), PRODUCT, config)
+    ledger, columns = _open(DETAILS, raw, (PRODUCT, *PRODUCT_ATTRIBUTES, IN_STOCK), PRODUCT, config)
     products = id_column(ledger, columns[PRODUCT])
     ledger.quarantine(products.isna().to_numpy(), columns[PRODUCT], "is missing")
     ledger.set_aside(products.isin(config.not_products).to_numpy(), "that stand for no product")
     ledger.set_aside(products.isin(known).to_numpy(), "of products that the shop already has, which stay as they are,")
     table = pd.concat([products.rename(PRODUCT), product_attributes(ledger, columns)], axis=1)
+    if IN_STOCK in columns:
+        table[IN_STOCK] = stock_column(ledger, columns[IN_STOCK])
     return _one_row_each(unfolded(table), PRODUCT, ledger), ledger
 
 

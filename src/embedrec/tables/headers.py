@@ -10,6 +10,7 @@ from embedrec.columns import (
     CUSTOMER_RATING,
     DETAILS,
     EVENT,
+    IN_STOCK,
     INTERACTIONS,
     ORDER,
     PAGE_VIEWS,
@@ -29,7 +30,7 @@ from embedrec.tables.config import IGNORE, ColumnsConfig
 
 COLUMNS = (
     CUSTOMER, PRODUCT, TIME, EVENT, QUANTITY, PRICE, PAGE_VIEWS, TIME_SPENT, CATEGORY, RATING, RATING_COUNT, TITLE,
-    CUSTOMER_RATING, PART, ORDER,
+    IN_STOCK, CUSTOMER_RATING, PART, ORDER,
 )  # fmt: skip
 ONLY_NAMED = (PART, ORDER)  # never found by name: `order` is often the number of an order
 
@@ -68,6 +69,7 @@ SYNONYMS: Mapping[str, tuple[str, ...]] = {
         "product title", "product name", "item name", "prod name", "lineitem name", "bezeichnung",
         "artikelbezeichnung", "produktname",
     ),
+    IN_STOCK: ("is in stock", "stock status", "auf lager"),
 }  # fmt: skip
 
 # A shop's code of a product, used where no id stands beside it.
@@ -81,8 +83,13 @@ SECOND_CHOICES: Mapping[str, tuple[str, ...]] = {
     PRICE: ("cost", "item cost", "list price", "sale price", "selling price", "retail price"),
     CATEGORY: ("category id", "product type", "product type name", "department"),
     RATING: ("rating avg", "avg rating", "average rating", "mean rating", "stars", "star rating"),
+    IN_STOCK: (
+        "stock", "availability", "available", "is available", "stock level", "stock quantity", "stock qty",
+        "quantity in stock", "units in stock", "inventory", "inventory quantity", "variant inventory qty", "bestand",
+        "lagerbestand", "verfügbarkeit", "verfügbar", "lieferbar",
+    ),
     TITLE: ("description", "product description", "item description"),
-}
+}  # fmt: skip
 # Likewise, of names that mean this in one table alone.
 OWN_NAMES: Mapping[tuple[str, str], tuple[str, ...]] = {
     (PURCHASES, PRODUCT): ("product",),

@@ -13,6 +13,7 @@ from embedrec.columns import (
     CUSTOMER,
     CUSTOMER_RATING,
     EVENT,
+    IN_STOCK,
     ORDER,
     PAGE_VIEWS,
     PART,
@@ -29,6 +30,7 @@ from embedrec.columns import (
 
 CUSTOMER_COLUMNS = (CUSTOMER, PAGE_VIEWS, TIME_SPENT)
 PRODUCT_COLUMNS = (PRODUCT, TITLE, CATEGORY, PRICE, RATING, RATING_COUNT)
+OPTIONAL_PRODUCT_COLUMNS = (IN_STOCK,)
 EVENT_COLUMNS = (TIME, CUSTOMER, PRODUCT, EVENT, QUANTITY, PRICE, TIME_SPENT)
 OPTIONAL_EVENT_COLUMNS = (CUSTOMER_RATING, PART, ORDER)
 QUARANTINE_COLUMNS = ("table", "file", "line", "column", "reason", "text")
@@ -64,8 +66,10 @@ class Tables:
                 NaN = missing). These totals carry no date. Empty where behaviour came as events or not.
     products    one row a product of the details table: product_id, title, category (text, NA = missing),
                 price (shop currency), rating (stars), rating_count (how many rated it), all float with
-                NaN = missing. Where the attributes stood on purchase lines, known_from (datetime64[s]) says
-                when they were known; a product then counts as for sale from its first purchase on.
+                NaN = missing. Only where the shop has it: in_stock (1 = can be bought, 0 = sold out, NaN = not
+                said), as of the export and so for no model to read. Where the attributes stood on purchase
+                lines, known_from (datetime64[s]) says when they were known; a product then counts as for sale
+                from its first purchase on.
     events      one row a dated event, sorted by (purchase_date, customer_id, product_id) and then the other
                 columns: customer_id, product_id (NA allowed for views), purchase_date (datetime64[s]), event
                 (purchase | view | cart), quantity (float, 1 where not given; of a view row its page views),

@@ -13,6 +13,7 @@ from embedrec.columns import (
     CUSTOMER,
     DETAILS,
     EVENT,
+    IN_STOCK,
     INTERACTIONS,
     KNOWN_FROM,
     ORDER,
@@ -196,7 +197,7 @@ def _products(
             f"{(ledger or history.ledger).raw.file}: {CATEGORY} has {own:,} values for {len(categories):,} products, "
             f"such as {quoted(categories.iloc[0])}: is this an id? (data.columns.{CATEGORY}=- if it is one)"
         )
-    return products[[*PRODUCT_COLUMNS, *([KNOWN_FROM] if KNOWN_FROM in products else [])]], ledger
+    return products[[*PRODUCT_COLUMNS, *(name for name in (IN_STOCK, KNOWN_FROM) if name in products)]], ledger
 
 
 def _varying(attributes: pd.DataFrame) -> list[str]:

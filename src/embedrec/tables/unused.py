@@ -10,7 +10,7 @@ from embedrec.tables.config import ColumnsConfig
 from embedrec.tables.distinct import by_distinct
 from embedrec.tables.headers import find_columns
 from embedrec.tables.ids import parse_ids
-from embedrec.tables.model import CUSTOMER_COLUMNS, PRODUCT_COLUMNS
+from embedrec.tables.model import CUSTOMER_COLUMNS, OPTIONAL_PRODUCT_COLUMNS, PRODUCT_COLUMNS
 from embedrec.tables.raw import RawTable
 
 MOST_COLUMNS = 50
@@ -24,7 +24,8 @@ def unused_numbers(table: str, raw: RawTable, config: ColumnsConfig) -> pd.DataF
     One row an id (the last one of the file, as for the columns in use), float64 with NaN for what is none; dates in
     seconds since 1970. At most the first 50 such columns.
     """
-    by, wanted = (PRODUCT, PRODUCT_COLUMNS) if table == DETAILS else (CUSTOMER, CUSTOMER_COLUMNS)
+    details = (PRODUCT, (*PRODUCT_COLUMNS, *OPTIONAL_PRODUCT_COLUMNS))
+    by, wanted = details if table == DETAILS else (CUSTOMER, CUSTOMER_COLUMNS)
     columns = find_columns(table, raw.file, raw.headers, wanted, (), config)
     if by not in columns:
         return pd.DataFrame()

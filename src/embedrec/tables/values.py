@@ -49,10 +49,10 @@ def number_column(ledger: Ledger, header: str | None, *, at_least: float | None 
     if header is None:
         return pd.Series(np.nan, index=range(len(ledger.raw.cells)))
     values, bad = _numbers(ledger, header)
-    _count(ledger, bad & ledger.used, header, NO_NUMBER)
+    count_missing(ledger, bad & ledger.used, header, NO_NUMBER)
     if at_least is not None:
         below = (values < at_least).to_numpy()
-        _count(ledger, below & ledger.used, header, f"is below {at_least:g}")
+        count_missing(ledger, below & ledger.used, header, f"is below {at_least:g}")
         values = values.mask(below)
     return values
 
@@ -85,7 +85,7 @@ def quantity_column(ledger: Ledger, header: str | None, traded: np.ndarray) -> p
     ledger.quarantine(
         traded & ((values > 0) & (values % 1 > 0)).to_numpy(), header, "is no whole number of pieces", mend
     )
-    _count(ledger, bad & ledger.used, header, NO_NUMBER)
+    count_missing(ledger, bad & ledger.used, header, NO_NUMBER)
     _note_extremes(ledger, header, values)
     return values
 
@@ -131,8 +131,8 @@ def rating_column(ledger: Ledger, header: str | None, column: str = RATING) -> p
         raise DataError(f"{ledger.where(header)}: {above:,} of {rated:,} ratings lie above {BEST_RATING:g}: {mend}")
     outside = (values < 0) | (values > BEST_RATING)
     ledger.quarantine(outside.to_numpy(), header, f"lies outside 0–{BEST_RATING:g}", mend)
-    _count(ledger, bad & ledger.used, header, NO_NUMBER)
-    _count(ledger, (values == 0).to_numpy() & ledger.used, header, "is 0, which means no rating")
+    count_missing(ledger, bad & ledger.used, header, NO_NUMBER)
+    count_missing(ledger, (values == 0).to_numpy() & ledger.used, header, "is 0, which means no rating")
     return values.mask(outside | (values == 0))
 
 
@@ -208,7 +208,8 @@ def _numbers(ledger: Ledger, header: str, *, scale: str = "", thousands: bool = 
     return values, bad
 
 
-def _count(ledger: Ledger, rows: np.ndarray, header: str, reason: str) -> None:
+def count_missing(ledger: Ledger, rows: np.ndarray, header: str, reason: str) -> None:
+    """Note how many cells of a column are taken as missing."""
     if count := int(rows.sum()):
         ledger.note(f"{_values(count)} of {header} taken as missing: {header} {reason}")
 
