@@ -64,6 +64,35 @@ def test_targets_that_are_refused(simple: Trained, ids: Path, tmp_path: Path, ou
     assert ids.read_text() == before
 
 
+def test_only_new_or_again_and_mixed(simple: Trained, capsys: pytest.CaptureFixture[str]) -> None:
+    def asked(*options: str) -> list[str]:
+        recommend([str(simple.bundle), "--customer", "C0001", "-k", "1000", "--json", *options])
+        return [one["product_id"] for one in json.loads(capsys.readouterr().out)]
+
+    new, again = asked("--only", "new"), asked("--only", "again")
+    assert set(new) | set(again) == set(asked())
+    assert new == asked("--exclude-bought")
+    assert not set(new) & set(again)
+    assert sorted(asked("--diversity", "0.5")) == sorted(asked())
+    recommend([str(simple.bundle), "--customer", "nobody", "--only", "again"])
+    assert capsys.readouterr().out == "Nothing to show: no product is left by what was asked for.\n"
+
+
+@pytest.mark.parametrize(
+    ("options", "wanted"),
+    [
+        (["--only", "again", "--exclude-bought"], "--only again asks for what --exclude-bought leaves out"),
+        (["--in-stock"], "do not say what is in stock"),
+        (["--only", "old"], "invalid choice"),
+        (["--diversity", "nan"], "wanted a number from 0 to 1, got 'nan'"),
+        (["--diversity", "2"], "wanted a number from 0 to 1, got '2'"),
+    ],
+)
+def test_choices_that_are_refused(simple: Trained, options: list[str], wanted: str) -> None:
+    with pytest.raises(ConfigError, match=wanted):
+        recommend([str(simple.bundle), "--customer", "C0001", *options])
+
+
 # New products
 
 

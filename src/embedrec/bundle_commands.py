@@ -45,6 +45,11 @@ def recommend(arguments: list[str]) -> None:
     )
     parser.add_argument("-k", type=_whole, default=10, help="how many products, 1 to 1000")
     parser.add_argument("--exclude-bought", action="store_true", help="leave out what the customer bought before")
+    parser.add_argument("--only", choices=["new", "again"], help="only what they never bought, or only what they did")
+    parser.add_argument("--in-stock", action="store_true", help="leave out what product_details say is sold out")
+    parser.add_argument(
+        "--diversity", type=_share, default=0.0, metavar="0..1", help="0: the likeliest, 1: as mixed as can be"
+    )
     parser.add_argument("--json", action="store_true", help="print the list as one line of JSON")
     parser.add_argument("--out", metavar="FILE", help="CSV to write the lists of --customers to")
     given = parser.parse_args(arguments)
@@ -54,6 +59,8 @@ def recommend(arguments: list[str]) -> None:
         raise ConfigError("--customers and --out go together; see --help")
     if given.customers is not None and given.json:
         raise ConfigError("--json goes with --customer; lists of many customers are written to --out as CSV")
+    if given.only == "again" and given.exclude_bought:
+        raise ConfigError("--only again asks for what --exclude-bought leaves out; give one of them")
     if given.out is not None and (Path(given.out).is_dir() or not Path(given.out).name):
         raise ConfigError(f"--out {given.out}: wanted a file, found a folder; name a CSV file")
     for flag, source in (("--customers", given.customers), ("--new-products", given.new_products)):
@@ -67,18 +74,29 @@ def recommend(arguments: list[str]) -> None:
     shop = Recommender.load(local_bundle(given.bundle))
     if given.new_products is not None:
         _say_arrivals(shop.add_products(given.new_products).arrivals[-1])
+    if given.in_stock and not shop.tells_stock:
+        raise ConfigError("--in-stock: this shop's product_details do not say what is in stock; leave it out")
+    filters = {
+        "exclude_bought": given.exclude_bought,
+        "only": given.only,
+        "in_stock": given.in_stock,
+        "diversity": given.diversity,
+    }
     if given.customers is not None:
-        _recommend_file(shop, Path(given.customers), Path(given.out), given.k, given.exclude_bought)
+        _recommend_file(shop, Path(given.customers), Path(given.out), given.k, filters)
         return
     if given.customer is None:
         table = _like_the_new(shop, given.k)
     else:
-        table = shop.recommend(given.customer, given.k, exclude_bought=given.exclude_bought)
+        table = shop.recommend(given.customer, given.k, **filters)
     if given.json:
         print(json.dumps([_plain(row) for row in table.to_dict("records")], allow_nan=False))
         return
     if given.customer is None and table.empty:
         print("Nothing to show: no new product, or none that anything is known to be like.")
+        return
+    if table.empty:
+        print("Nothing to show: no product is left by what was asked for.")
         return
     if table.attrs.get("cold_start"):
         print("This customer has not bought anything yet; these products are popular now.")
@@ -125,7 +143,7 @@ def local_bundle(given: str) -> str:
     return str(fetch_bundle(given))
 
 
-def _recommend_file(shop: Recommender, source: Path, target: Path, k: int, exclude_bought: bool) -> None:
+def _recommend_file(shop: Recommender, source: Path, target: Path, k: int, filters: Mapping[str, Any]) -> None:
     from rich.progress import Progress
 
     from embedrec.serving.lists import customer_lists
@@ -139,9 +157,7 @@ def _recommend_file(shop: Recommender, source: Path, target: Path, k: int, exclu
     _say_account(found.account, "customers", found.quarantine)
     with Progress(disable=len(found.ids) < LONG) as bar:
         task = bar.add_task("Recommending", total=len(found.ids))
-        lists = customer_lists(
-            shop, found.ids, k, exclude_bought=exclude_bought, progress=lambda done, _: bar.update(task, completed=done)
-        )
+        lists = customer_lists(shop, found.ids, k, filters, lambda done, _: bar.update(task, completed=done))
     partial = target.with_name(f".{target.name}.partial")
     try:
         safe_to_open(lists).to_csv(partial, index=False)
@@ -183,6 +199,15 @@ def _like_the_new(shop: Recommender, k: int) -> pd.DataFrame:
 
 def _plain(row: Mapping[Any, Any]) -> dict[str, Any]:
     return {key: None if isinstance(value, float) and math.isnan(value) else value for key, value in row.items()}
+
+
+def _share(text: str) -> float:
+    try:
+        if 0 <= (value := float(text)) <= 1:
+            return value
+    except ValueError:
+        pass
+    raise argparse.ArgumentTypeError(f"wanted a number from 0 to 1, got {text[:20]!r}")
 
 
 def _whole(text: str) -> int:

@@ -110,7 +110,7 @@ def test_hostile_text_is_escaped(hostile: str) -> None:
 
 def test_lists_of_many_customers_are_safe_to_open() -> None:
     told: list[int] = []
-    table = customer_lists(FakeShop(), ["C0001", "=cmd()"], 3, progress=lambda done, _: told.append(done))
+    table = customer_lists(FakeShop(), ["C0001", "=cmd()"], 3, {}, lambda done, _: told.append(done))
     rows = list(csv.DictReader(io.StringIO(as_csv(table).removeprefix("\ufeff"))))
     assert told == [1, 2]
     assert [row["customer_id"] for row in rows] == ["C0001"] * 3 + ["'=cmd()"] * 3

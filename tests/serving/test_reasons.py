@@ -14,14 +14,18 @@ from embedrec import Recommender
 from embedrec.bundle import read_bundle
 from embedrec.columns import CATEGORY, PRODUCT, REASON, TIME
 from embedrec.features import FeatureEncoder, Snapshot
-from embedrec.features.history import Ragged
+from embedrec.features.history import DAY, Ragged
 from embedrec.features.schema import LOOKS
 from embedrec.models import Explanation, TwoTowerSequenceConfig, scorer_of
-from embedrec.serving.reasons import WORDS, reasons
+from embedrec.serving.reasons import THIS_MONTH, WORDS, reasons
 from runs import Trained
 from shops import at_day, history_of, small_shop
 
 BEFORE = re.compile(r"Bought (?:(\d+) times|once) before, last on (\d+ \w{3} \d{4})")
+AGAIN = re.compile(
+    r"Time to buy again: (?:usually every (\d+) days?|customers usually do after (\d+) days?), "
+    r"last on (\d+ \w{3} \d{4})"
+)
 BECAUSE_OF = re.compile(r"because they bought (.+?)(?: and (.+))?")
 FAVOURITE = re.compile(r"fits their favourite category, (.+)")
 
@@ -46,6 +50,9 @@ def named_in(reason: str) -> list[str]:
 def test_every_reason_is_true(shop: Recommender) -> None:
     assert not shop.titles, "names in reasons are ids"
     kinds = set()
+    snapshot: Snapshot = shop._snapshot
+    customers = snapshot.history.distinct_customers(snapshot.as_of - 28 * DAY, snapshot.as_of)
+    sold_this_month = set(snapshot.history.product_ids[customers >= 3])
     for customer in shop.customer_ids[:120]:
         bought = shop.purchases(customer)
         for product, reason in shop.recommend(customer, k=30)[[PRODUCT, REASON]].itertuples(index=False):
@@ -54,6 +61,14 @@ def test_every_reason_is_true(shop: Recommender) -> None:
                 kinds.add("before")
                 assert int(match[1] or 1) == len(own)
                 assert pd.Timestamp(match[2]) == own[TIME].max().normalize()
+                continue
+            if match := AGAIN.fullmatch(reason):
+                kinds.add("again")
+                assert pd.Timestamp(match[3]) == own[TIME].max().normalize()
+                days = np.unique(own[TIME].to_numpy("datetime64[D]")).astype(np.int64)
+                assert bool(match[1]) == (len(days) >= 3), "their own rhythm takes three days of buying"
+                if match[1]:
+                    assert int(match[1]) == max(1, round(float(np.exp(np.log(np.diff(days)).mean()))))
                 continue
             assert own.empty, f"{product} was bought before, but its reason is {reason!r}"
             assert 1 <= len(phrases(reason)) <= 2
@@ -67,7 +82,11 @@ def test_every_reason_is_true(shop: Recommender) -> None:
                     assert set(named) <= set(bought[PRODUCT])
                     assert len(set(named)) == len(named)
                 else:
-                    assert phrase in {*WORDS.values(), "new, from a category they buy"}
+                    assert phrase in {*WORDS.values(), THIS_MONTH, "new, from a category they buy"}
+                    if phrase == THIS_MONTH:
+                        kinds.add("month")
+                        assert product in sold_this_month
+    assert "again" in kinds
     wanted = {"before"} if shop.info.model == "personal_frequency" else {"before", "with"}
     assert wanted <= kinds
 

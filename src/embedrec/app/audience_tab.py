@@ -177,7 +177,7 @@ def _what_next(service: Service) -> None:
                     "rows: hand over fewer at a time, or ask your engineers for scripts/recommend.py"
                 )
             told = _told(progress, "customers")
-            lists = customer_lists(shop, given.ids, int(k), exclude_bought=new_only, progress=told)
+            lists = customer_lists(shop, given.ids, int(k), {"exclude_bought": new_only}, told)
         except DataError as error:
             return file_refused(str(error)), *NOTHING
         except RequestError as error:

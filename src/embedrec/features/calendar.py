@@ -39,9 +39,12 @@ class Calendar:
         days = np.unique(times // DAY)
         gaps = np.diff(days)
         own = len(gaps) >= OWN_GAPS
-        usual = float(np.exp(np.log(gaps).mean())) if own else float(self._usual_gap[item])
+        gap = float(np.exp(np.log(gaps).mean())) if own else float(self._usual_gap[item])
+        if np.isnan(gap):
+            return None
+        usual = max(1, round(gap))
         passed = (self._as_of - int(times.max())) / DAY
-        return (max(1, round(usual)), own) if DUE[0] * usual <= passed <= DUE[1] * usual else None
+        return (usual, own) if DUE[0] * usual <= passed <= DUE[1] * usual else None
 
     @cached_property
     def _usual_gap(self) -> Floats:

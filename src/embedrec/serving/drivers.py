@@ -16,6 +16,7 @@ from embedrec.features.history import Ints
 from embedrec.models import Scorer
 
 PART, WORDS, LIFT = "part", "words", "lift"
+DRIVEN = (PART, WORDS, PRODUCT, LIFT)
 BASKET = {"history", "repeat"}
 DRIVERS = {
     "identity": "who they are",
@@ -61,6 +62,6 @@ def drivers(scorer: Scorer, customer: Customers, items: Ints, ids: pd.Index) -> 
         same = next((part for part, (other, _) in named.items() if other == words), name)
         named[same] = (words, named.get(same, (words, 0.0))[1] + lift)
     rows += [(name, words, None, lift) for name, (words, lift) in named.items()]
-    table = pd.DataFrame(rows, columns=[PART, WORDS, PRODUCT, LIFT]).astype({PRODUCT: object})
+    table = pd.DataFrame(rows, columns=list(DRIVEN)).astype({PRODUCT: object})
     table[PRODUCT] = table[PRODUCT].where(table[PRODUCT].notna(), None)
     return table.sort_values(LIFT, ascending=False, kind="stable", ignore_index=True)

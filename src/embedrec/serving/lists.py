@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
@@ -19,19 +19,20 @@ Progress = Callable[[int, int], None]
 def customer_lists(
     shop: Recommender,
     customers: Sequence[str],
-    k: int = 10,
-    *,
-    exclude_bought: bool = False,
+    k: int,
+    filters: Mapping[str, Any],
     progress: Progress | None = None,
 ) -> pd.DataFrame:
     """Return customer_id, cold_start and the columns of `recommend`, k rows or fewer for each customer in turn.
 
+    `filters` are further arguments of `recommend`, the same for everybody.
+
     Raises:
-        RequestError: an id or k is malformed.
+        RequestError: an id, k or a filter is malformed.
     """
     lists = []
     for done, customer in enumerate(customers, 1):
-        table = shop.recommend(customer, k, exclude_bought=exclude_bought)
+        table = shop.recommend(customer, k, **filters)
         table.insert(0, CUSTOMER, customer)
         table.insert(1, "cold_start", table.attrs["cold_start"])
         lists.append(table)

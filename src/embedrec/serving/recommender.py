@@ -38,7 +38,7 @@ from embedrec.models.classic.popularity import PopularityRecentConfig
 from embedrec.ranking import top_k
 from embedrec.serving.arrivals import Arrivals, columns_of, grown, read_arrivals
 from embedrec.serving.diversity import POOL, diversified
-from embedrec.serving.drivers import drivers
+from embedrec.serving.drivers import DRIVEN, drivers
 from embedrec.serving.profile import CustomerProfile, ModelInfo, describe, model_info
 from embedrec.serving.reasons import popular, reasons, sentence
 from embedrec.serving.requests import NEW, check_amount, check_id, check_k, check_names, check_only, check_share
@@ -192,8 +192,9 @@ class Recommender:
         """
         customer = self._newcomer(history, page_views, time_spent)
         items = np.array([self._item("products", one) for one in check_names("products", products)], np.int64)
-        found = drivers(self._scorer, customer, items, self._snapshot.history.product_ids)
-        return found if len(items) and len(customer.line_items) else found.head(0)
+        if not len(items) or not len(customer.line_items):
+            return pd.DataFrame(columns=list(DRIVEN))
+        return drivers(self._scorer, customer, items, self._snapshot.history.product_ids)
 
     def similar(self, product_id: str, k: int = 10) -> pd.DataFrame:
         """Return the k products closest to one, in the same columns as `recommend`.

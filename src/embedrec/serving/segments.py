@@ -74,7 +74,7 @@ class Segments:
         visits = np.bincount(days, minlength=size)
         told = ~np.isnan(spend)
         total = np.bincount(users[told], spend[told], minlength=size)
-        total[np.bincount(users[told], minlength=size) == 0] = np.nan
+        total = np.where(np.bincount(users[told], minlength=size) > 0, total, np.nan)
         buyers = np.flatnonzero(visits).astype(np.int64)
         since = (self._as_of - last[buyers]) // DAY
         return buyers, since.astype(np.int64), visits[buyers].astype(np.int64), total[buyers].astype(np.float64)
