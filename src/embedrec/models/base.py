@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from embedrec.features import Customers, Snapshot
 from embedrec.features.history import NEVER, Ints, distinct
+from embedrec.ranking import RankedItems, top_k
 
 
 class Explanation(NamedTuple):
@@ -69,6 +70,13 @@ class Scorer(ABC):
         customers = users if isinstance(users, Customers) else self.snapshot_.customers(users)
         total = torch.stack(list(self.score_parts(customers).values())).sum(0)
         return total if items is None else total[:, torch.from_numpy(items)]
+
+    def best(self, customers: Customers, k: int, allowed: Tensor) -> RankedItems:
+        """Rank for each of B customers the k best of the products that allowed[N] or [B, N] leaves.
+
+        The lists and scores are those of `top_k` over all of `score`; a model may find them in a quicker way.
+        """
+        return top_k(self.score(customers).masked_fill(~allowed, -torch.inf), k)
 
     def explain(self, customer: Customers, items: Ints) -> Explanation:
         """Take the scores of items[n] apart for one customer (B = 1)."""

@@ -34,7 +34,7 @@ from embedrec.features import Customers, FeatureEncoder, build_history
 from embedrec.features.history import NEVER, Ints
 from embedrec.models import load_scorer
 from embedrec.models.classic.popularity import PopularityRecentConfig
-from embedrec.ranking import top_k
+from embedrec.ranking import RankedItems, top_k
 from embedrec.serving.arrivals import Arrivals, columns_of, grown, read_arrivals
 from embedrec.serving.profile import CustomerProfile, ModelInfo, describe, model_info
 from embedrec.serving.reasons import popular, reasons, sentence
@@ -237,7 +237,7 @@ class Recommender:
             if exclude_bought:
                 allowed = allowed.clone()
                 allowed[torch.from_numpy(customer.bought.values)] = False
-            items, scores = self._best(self._scorer.score(customer)[0].masked_fill(~allowed, -torch.inf), k)
+            items, scores = _filled(self._scorer.best(customer, k, allowed))
             words = reasons(
                 self._scorer, self._snapshot, customer, items, self._shelf.names, bought_before, self._dated
             )
@@ -246,9 +246,7 @@ class Recommender:
         return table
 
     def _best(self, scores: Tensor, k: int) -> tuple[Ints, Tensor]:
-        best = top_k(scores[None], k)
-        filled = best.items[0] >= 0
-        return best.items[0][filled].numpy(), best.scores[0][filled]
+        return _filled(top_k(scores[None], k))
 
     def _table(self, items: Ints, scores: Tensor, words: list[str]) -> pd.DataFrame:
         columns = {
@@ -268,3 +266,9 @@ class Recommender:
         if place < 0 or not self._snapshot.products.candidates[place]:
             raise RequestError(field, "no such product")
         return place
+
+
+def _filled(best: RankedItems, row: int = 0) -> tuple[Ints, Tensor]:
+    """Items and scores of one list, without the places that nothing fills."""
+    filled = best.items[row] >= 0
+    return best.items[row][filled].numpy(), best.scores[row][filled]
