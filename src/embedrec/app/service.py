@@ -88,9 +88,14 @@ class Service:
 
     def recommend(self, question: CustomerQuestion) -> CustomerAnswer:
         """Recommend to a customer; an unknown one gets popular products, marked `cold_start`."""
+        return self.recommend_many([question])[0]
+
+    def recommend_many(self, questions: Sequence[CustomerQuestion]) -> list[CustomerAnswer]:
+        """Answer questions that ask for the same, but of different customers, all from one model."""
         shop = self.shop
-        found = shop.recommend(question.customer_id, **question.filters())
-        return self._customer_answer(shop, found, question.customer_id)
+        asked = [question.customer_id for question in questions]
+        found = shop.recommend_many(asked, **questions[0].filters())
+        return [_answer(shop, listed, customer) for listed, customer in zip(found, asked, strict=True)]
 
     def recommend_new(self, question: NewCustomerQuestion) -> CustomerAnswer:
         """Recommend to someone who is described, not known."""

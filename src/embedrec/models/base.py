@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import copy
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from typing import NamedTuple, Self
 
 import numpy as np
@@ -87,6 +88,10 @@ class Scorer(ABC):
             bought=np.empty(0, np.int64),
             pull=torch.zeros(len(items), 0, dtype=torch.float64),
         )
+
+    def explain_many(self, customers: Customers, lists: Sequence[Ints]) -> list[Explanation]:
+        """Take the scores of lists[b] apart for each of B customers, as `explain` does."""
+        return [self.explain(customers.one(place), items) for place, items in enumerate(lists)]
 
     likeness = "Bought by the same customers"
     """What `similar` measures, in words."""

@@ -6,8 +6,10 @@ same list to the last place, which float32 matrix products of different shapes d
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Self
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -20,7 +22,7 @@ from embedrec.models.two_tower import INTERESTS, TwoTower, positions, unsold
 from embedrec.ranking import RankedItems, top_k
 
 AVERAGED = 1000  # customers; enough to know the average one
-SPARE = 8  # products looked at beyond two for each place
+WIDE, SPARE = 4, 24  # products looked at for each place, and beyond
 FEW = 8  # times as many products as are looked at, and all of them are scored at once
 
 
@@ -46,7 +48,9 @@ class TwoTowerScorer(NetworkScorer):
         self.popularity_ = self.network.popularity_part(inputs, every)
         self.newness_ = self.network.newness_part(inputs, every)
         self.unsold_ = unsold(inputs, every).nonzero().squeeze(1)
+        self._unsold_place = positions(self.unsold_, len(every))
         self._vector_sum = self.vectors_.sum(0)
+        self._average_alike = {"popularity": float(self.popularity_.mean()), "newness": float(self.newness_.mean())}
         self._single_: tuple[Tensor, Tensor, float] | None = None  # made when somebody asks for the best
         return super().observe(snapshot)
 
@@ -60,11 +64,11 @@ class TwoTowerScorer(NetworkScorer):
     def best(self, customers: Customers, k: int, allowed: Tensor) -> RankedItems:
         """Rank as `Scorer.best`, with the same lists and scores, without all scores in float64.
 
-        A float32 product, a quarter of the time, finds those that come into question: two of the k for each place, what
-        a customer bought and what they looked at. They are scored exactly, and the list stands if its last score is
-        above all that a product left out can reach.
+        A float32 product, a quarter of the time, finds those that come into question: the first few times k, what a
+        customer bought and what they looked at. They are scored exactly, and a list stands if its last score is above
+        all that a product left out can reach.
         """
-        wide = 2 * k + SPARE
+        wide = WIDE * k + SPARE
         if len(self.every_) < FEW * wide:
             return super().best(customers, k, allowed)
         inputs = self._inputs(customers)
@@ -76,11 +80,14 @@ class TwoTowerScorer(NetworkScorer):
         values, found = estimate.topk(wide, dim=1)
         asked = torch.unique(torch.cat([found.flatten(), inputs.bought_items, inputs.seen_items]))
         scores = self._score(inputs, vectors, asked).masked_fill_(~allowed[..., asked], -torch.inf)
-        ranked = top_k(scores, k)
+        within, best = top_k(scores, k)
+        ranked = RankedItems(torch.where(within >= 0, asked[within], -1), best)
         reach = (values[:, -1] + margin).float()  # rounding keeps the order: no score left out is above it
-        if not bool(((reach < ranked.scores[:, -1]) | (values[:, -1] == -torch.inf)).all()):
-            return super().best(customers, k, allowed)
-        return RankedItems(torch.where(ranked.items >= 0, asked[ranked.items], -1), ranked.scores)
+        stands = (reach < best[:, -1]) | (values[:, -1] == -torch.inf)
+        for row in (~stands).nonzero().squeeze(1).tolist():
+            of_row = allowed if allowed.ndim == 1 else allowed[row : row + 1]
+            ranked.items[row], ranked.scores[row] = (one[0] for one in super().best(customers.one(row), k, of_row))
+        return ranked
 
     @torch.no_grad()
     def score_parts(self, customers: Customers) -> dict[str, Tensor]:
@@ -88,31 +95,61 @@ class TwoTowerScorer(NetworkScorer):
 
         Parts of a customer count as differences from the average customer, whose own parts make up "taste".
         """
-        return self._named_parts(self._inputs(customers), self.every_)
+        inputs = self._inputs(customers)
+        return self._named_parts(inputs, self.every_, *self._apart(inputs, self._parts(inputs)))
 
-    @torch.no_grad()
     def explain(self, customer: Customers, items: Ints) -> Explanation:
         """Take the scores of items[n] apart for one customer (B = 1).
 
         For a customer who bought something, the pulls add up to the part "history".
         """
         assert customer.size == 1
-        inputs = self._inputs(customer)
-        network, asked = self.network, torch.from_numpy(items)
+        return self.explain_many(customer, [items])[0]
+
+    @torch.no_grad()
+    def explain_many(self, customers: Customers, lists: Sequence[Ints]) -> list[Explanation]:
+        """Take the scores of lists[b] apart for each of B customers, all in the same few products of matrices."""
+        inputs = self._inputs(customers)
+        tower = self._parts(inputs)
+        apart, everybody = self._apart(inputs, tower)
+        columns = torch.unique(torch.cat([*map(torch.from_numpy, lists), inputs.bought_items, inputs.seen_items]))
+        place = np.searchsorted(columns.numpy(), np.concatenate(lists))
+        parts = self._named_parts(inputs, columns, apart, everybody)
+        averages = self._average_parts(inputs, parts, apart, everybody)
+        pull = self._bought_vectors(inputs, tower.total()) @ self.vectors_[columns].T
+        stop = np.cumsum([len(items) for items in lists])
+        found = []
+        for row, items in enumerate(lists):
+            at = torch.from_numpy(place[stop[row] - len(items) : stop[row]])
+            bought = customers.bought.values[slice(*customers.bought.offsets[row : row + 2])]
+            pulls = pull[slice(*customers.bought.offsets[row : row + 2])][:, at].T
+            pulls[torch.from_numpy(np.isin(items, bought))] = 0.0  # there the repeat head speaks alone
+            average = {name: values[row] for name, values in averages.items()}
+            found.append(Explanation({name: part[row, at] for name, part in parts.items()}, average, bought, pulls))
+        return found
+
+    def _bought_vectors(self, inputs: CustomerInputs, total: Tensor) -> Tensor:
+        """[P, D]: what each bought product adds to its customer's vector, beyond what it adds to the average one's."""
+        network, owner = self.network, inputs.bought_rows
         weights = network.customers.line_weights(inputs)
         lines = network.customers.from_history(self.static_[inputs.line_items] * weights[:, None])  # [L, d]
-        bought = inputs.bought_items
-        place = torch.searchsorted(bought, inputs.line_items)
-        by_product = lines.new_zeros(len(bought), lines.shape[1]).index_add_(0, place, lines)
-        weight = weights.new_zeros(len(bought)).index_add_(0, place, weights)
-        tower = self._linear(by_product, self._parts(inputs).total().expand_as(by_product))
-        basket = network.patterns_of(self.inputs_, bought)
-        patterns = network.directions(basket, basket.sum(0, keepdim=True), inputs)
-        apart = self._beside(tower, patterns=patterns) - weight[:, None] * self._average["history"]
-        pull = apart @ self.vectors_[asked].T
-        pull[:, torch.isin(asked, bought)] = 0.0  # of a product bought before the repeat head speaks alone
-        parts = {name: part[0] for name, part in self._named_parts(inputs, asked).items()}
-        return Explanation(parts, self._average_parts(inputs), customer.bought.values, pull.T)
+        lengths = inputs.line_offsets.diff()
+        of_line = torch.arange(len(lengths)).repeat_interleave(lengths)
+        size = len(self.every_)
+        place = torch.searchsorted(owner * size + inputs.bought_items, of_line * size + inputs.line_items)
+        by_product = lines.new_zeros(len(owner), lines.shape[1]).index_add_(0, place, lines)
+        weight = weights.new_zeros(len(owner)).index_add_(0, place, weights)
+        tower = self._linear(by_product, total[owner])
+        basket = network.patterns_of(self.inputs_, inputs.bought_items)
+        patterns = network.directions(basket, network.baskets(inputs, self.inputs_), inputs, owner)
+        return self._beside(tower, patterns=patterns) - weight[:, None] * self._average["history"]
+
+    likeness = "Appeals to the same customers"
+
+    def similar(self, item: int) -> Tensor:
+        """[N]: cosine of the product vectors without their sales: what a product is, not how it sells."""
+        unit = torch.nn.functional.normalize(self.static_, dim=1)
+        return unit @ unit[item]
 
     def _vectors(self, inputs: CustomerInputs) -> Tensor:
         return self.network.customer_vectors(self._parts(inputs).total(), inputs, self.inputs_)
@@ -142,30 +179,32 @@ class TwoTowerScorer(NetworkScorer):
         size = vectors.norm(dim=1) * longest + added
         return estimate, 2 * (vectors.shape[1] + 8) * 2**-24 * size
 
-    def _apart(self, inputs: CustomerInputs) -> tuple[dict[str, Tensor], Tensor]:
+    def _apart(self, inputs: CustomerInputs, tower: CustomerParts) -> tuple[dict[str, Tensor], Tensor]:
         """What sets customers apart from the average one, each [B, D], and the average one's own vector [D]."""
-        apart = {name: share - self._average[name] for name, share in self._shares(inputs).items()}
+        apart = {name: share - self._average[name] for name, share in self._shares(inputs, tower).items()}
         everybody = torch.stack(list(self._average.values())).sum(0)
         everybody[: len(self.network.norm.bias)] += self.network.scale * self.network.norm.bias
         return apart, everybody
 
-    def _average_parts(self, inputs: CustomerInputs) -> dict[str, float]:
-        """The mean over all N products of each of `_named_parts` of one customer, from the sum of their vectors."""
-        apart, everybody = self._apart(inputs)
-        bought, blank = inputs.bought_items, self.popularity_.new_zeros(1, len(inputs.bought_items))
-        column = positions(bought, len(self.every_))
-        answered = bought if self.network.config.repeat else bought[:0]  # by the repeat head alone
-        vector = self._vector_sum - self.vectors_[answered].sum(0)
-        totals = {name: share[0] @ vector for name, share in {**apart, "taste": everybody[None]}.items()}
-        new, seen = torch.cat([self.unsold_, answered]), positions(inputs.seen_items, len(self.every_))
-        habits = self.network.habits_part(inputs, self.inputs_, new)[0]
-        totals["habits"] = habits[: len(self.unsold_)].sum() - habits[len(self.unsold_) :].sum()
-        looked = blank.new_zeros(1, len(inputs.seen_items))
-        totals["looks"] = self.network.looks_part(looked, inputs, self.inputs_, seen).sum()
-        if self.network.config.repeat:
-            totals["repeat"] = self.network.answer_repeats(blank, inputs, self.inputs_, column).sum()
-        totals |= {"popularity": self.popularity_.sum(), "newness": self.newness_.sum()}
-        return {name: float(total) / len(self.every_) for name, total in totals.items()}
+    def _average_parts(
+        self, inputs: CustomerInputs, parts: dict[str, Tensor], shares: dict[str, Tensor], everybody: Tensor
+    ) -> dict[str, list[float]]:
+        """The mean over all N products of each part, for each customer; `parts` are those of what they dealt with.
+
+        Of what is a product of vectors it is that with the mean vector.
+        """
+        size, rows, bought = len(inputs.row), inputs.bought_rows, inputs.bought_items
+        if not self.network.config.repeat:  # whose head alone answers for what was bought
+            rows, bought = rows[:0], bought[:0]
+        sums = self._vector_sum - everybody.new_zeros(size, len(everybody)).index_add_(0, rows, self.vectors_[bought])
+        totals = {name: (share * sums).sum(1) for name, share in {**shares, "taste": everybody}.items()}
+        habits = self.network.habits_part(inputs, self.inputs_, self.unsold_)
+        place = self._unsold_place[bought]
+        habits[rows[place >= 0], place[place >= 0]] = 0.0
+        totals["habits"] = habits.sum(1)
+        totals |= {name: parts[name].sum(1) for name in ("looks", "repeat") if name in parts}
+        means = {name: (total / len(self.every_)).tolist() for name, total in totals.items()}
+        return means | {name: [value] * size for name, value in self._average_alike.items()}
 
     @property
     def _single(self) -> tuple[Tensor, Tensor, float]:
@@ -176,9 +215,10 @@ class TwoTowerScorer(NetworkScorer):
             self._single_ = self.vectors_.float().T.contiguous(), everybody, longest
         return self._single_
 
-    def _named_parts(self, inputs: CustomerInputs, asked: Tensor) -> dict[str, Tensor]:
+    def _named_parts(
+        self, inputs: CustomerInputs, asked: Tensor, shares: dict[str, Tensor], everybody: Tensor
+    ) -> dict[str, Tensor]:
         """The parts of the scores of asked[n], each [B, n]."""
-        shares, everybody = self._apart(inputs)
         column = positions(asked, len(self.every_))
         blank = self.popularity_.new_zeros(len(inputs.row), len(asked))
         vectors = self.vectors_ if asked is self.every_ else self.vectors_[asked]
@@ -196,13 +236,6 @@ class TwoTowerScorer(NetworkScorer):
         named["newness"] = self.newness_[asked].expand_as(blank)
         return named
 
-    likeness = "Appeals to the same customers"
-
-    def similar(self, item: int) -> Tensor:
-        """[N]: cosine of the product vectors without their sales: what a product is, not how it sells."""
-        unit = torch.nn.functional.normalize(self.static_, dim=1)
-        return unit @ unit[item]
-
     @property
     @torch.no_grad()
     def _average(self) -> dict[str, Tensor]:
@@ -210,8 +243,9 @@ class TwoTowerScorer(NetworkScorer):
         if self._average_ is None:
             buyers = self.snapshot_.history.buyers(NEVER, self.snapshot_.as_of)
             sample = buyers[:: -(-len(buyers) // AVERAGED)] if len(buyers) else buyers
-            count = max(len(sample), 1)
-            self._average_ = {name: share.sum(0) / count for name, share in self._shares(self._inputs(sample)).items()}
+            count, inputs = max(len(sample), 1), self._inputs(sample)
+            shares = self._shares(inputs, self._parts(inputs))
+            self._average_ = {name: share.sum(0) / count for name, share in shares.items()}
         return self._average_
 
     def _inputs(self, users: Customers | Ints) -> CustomerInputs:
@@ -222,12 +256,11 @@ class TwoTowerScorer(NetworkScorer):
         parts: CustomerParts = self.network.customers(inputs, self.static_, inputs.line_items)
         return parts
 
-    def _shares(self, inputs: CustomerInputs) -> dict[str, Tensor]:
+    def _shares(self, inputs: CustomerInputs, parts: CustomerParts) -> dict[str, Tensor]:
         """Split the customers' vectors [B, D], but for what the LayerNorm adds to everybody, by what they are made of.
 
         What is bought together belongs to the history, the interest in sales to how a customer behaves.
         """
-        parts = self._parts(inputs)
         total = parts.total()
         basket = self.network.baskets(inputs, self.inputs_)
         beside = {

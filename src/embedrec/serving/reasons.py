@@ -46,12 +46,25 @@ def reasons(
     names[N] are what products are called; `bought_before` replaces the count and date of a product bought before;
     without `dated` times are made up and are not told.
     """
-    explanation = scorer.explain(customer, items)
+    return reasons_of(scorer.explain(customer, items), snapshot, customer, items, names, bought_before, dated)
+
+
+def reasons_of(
+    explanation: Explanation,
+    snapshot: Snapshot,
+    customer: Customers,
+    items: Ints,
+    names: Sequence[str],
+    bought_before: str | None = None,
+    dated: bool = True,
+) -> list[str]:
+    """Return what `reasons` does, of scores that were taken apart already."""
+    values = {part: value.tolist() for part, value in explanation.parts.items()}
     bought = set(customer.bought.values.tolist()) if "repeat" in explanation.parts else set()
     return [
         bought_before or _bought_before(int(item), snapshot, customer, dated)
         if item in bought
-        else sentence(_strongest(explanation, items, place, snapshot, customer, names))
+        else sentence(_strongest(explanation, values, items, place, snapshot, customer, names))
         for place, item in enumerate(items)
     ]
 
@@ -68,14 +81,20 @@ def popular(item: int, snapshot: Snapshot) -> str:
 
 
 def _strongest(
-    explanation: Explanation, items: Ints, place: int, snapshot: Snapshot, customer: Customers, names: Sequence[str]
+    explanation: Explanation,
+    values: dict[str, list[float]],
+    items: Ints,
+    place: int,
+    snapshot: Snapshot,
+    customer: Customers,
+    names: Sequence[str],
 ) -> list[str]:
     """Phrases for the one or two parts that lift the product most."""
     lift: dict[str, float] = {}
-    for part, values in explanation.parts.items():
+    for part, value in values.items():
         phrase = _phrase(part, explanation, items, place, snapshot, customer, names)
         if phrase:
-            lift[phrase] = lift.get(phrase, 0.0) + float(values[place]) - explanation.average[part]
+            lift[phrase] = lift.get(phrase, 0.0) + value[place] - explanation.average[part]
     ranked = sorted(lift, key=lambda phrase: -lift[phrase])
     return [phrase for phrase in ranked[:2] if lift[phrase] >= WORTH_NAMING * lift[ranked[0]]] or ranked[:1]
 
