@@ -11,6 +11,7 @@ import pandas as pd
 
 from embedrec import columns
 from embedrec.errors import RequestError
+from embedrec.serving.listed import Listed
 
 HOSTILE = [
     "<script>window.hacked=1</script>",
@@ -88,6 +89,12 @@ class FakeShop:
         names = [] if exclude_bought else bought[:2]
         because = f"because they bought {bought[0]}" if known else "popular in this shop"
         return self._list([*names, *self.product_ids], k, categories, price, because, not known)
+
+    def recommend_many(self, customer_ids: Sequence[str], k: int = 10, **filters: Any) -> list[Listed]:
+        tables = [self.recommend(one, k, **filters) for one in customer_ids]
+        return [
+            Listed({name: table[name].to_numpy() for name in table}, table.attrs["cold_start"]) for table in tables
+        ]
 
     def recommend_new(
         self,

@@ -6,7 +6,7 @@ Plain HTTP and Gradio's own API both call this. A newer bundle is taken into use
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +15,7 @@ from pydantic import BaseModel
 
 from embedrec import columns
 from embedrec.app.questions import CustomerQuestion, NewCustomerQuestion, SimilarQuestion
+from embedrec.serving.listed import Listed
 
 if TYPE_CHECKING:
     from embedrec.serving.recommender import Recommender
@@ -106,7 +107,7 @@ class Service:
             time_spent=question.time_spent,
             **question.filters(),
         )
-        return self._customer_answer(shop, found, None)
+        return _answer(shop, found, None)
 
     def similar(self, question: SimilarQuestion) -> SimilarAnswer:
         """Find the products most like one product."""
@@ -120,27 +121,29 @@ class Service:
         age = None if info.data_until is None else (self._today() - info.data_until).days
         return Health(ready=True, model=_stamp(self.shop), data_from=info.data_from, age_days=age)
 
-    def _customer_answer(self, shop: Recommender, found: pd.DataFrame, customer: str | None) -> CustomerAnswer:
-        items = _items(found)
-        return CustomerAnswer(
-            customer_id=customer,
-            cold_start=bool(found.attrs["cold_start"]),
-            returned=len(items),
-            model=_stamp(shop),
-            items=items,
-        )
+
+def _answer(shop: Recommender, found: pd.DataFrame | Listed, customer: str | None) -> CustomerAnswer:
+    items = _items(found)
+    cold = found.cold_start if isinstance(found, Listed) else found.attrs["cold_start"]
+    stamp = _stamp(shop)
+    return CustomerAnswer(
+        customer_id=customer, cold_start=bool(cold), returned=len(items), model=stamp, items=items
+    )
 
 
 def _stamp(shop: Recommender) -> ModelStamp:
     return ModelStamp(id=shop.info.id, data_until=shop.info.data_until)
 
 
-def _items(found: pd.DataFrame) -> list[Item]:
+def _items(found: pd.DataFrame | Listed) -> list[Item]:
+    columns_ = found.columns if isinstance(found, Listed) else found
     names = list(columns.RECOMMENDATION)
-    rows = zip(*(found[name].tolist() for name in names), strict=True)
+    rows = zip(*(columns_[name].tolist() for name in names), strict=True)
     return [Item(**{name: known(value) for name, value in zip(names, row, strict=True)}) for row in rows]
 
 
 def known(value: Any) -> Any:
     """Return a table's value, or None where it is missing or not a finite number."""
+    if isinstance(value, str | int):
+        return value
     return None if pd.isna(value) or (isinstance(value, float) and not math.isfinite(value)) else value
