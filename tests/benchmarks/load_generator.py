@@ -82,7 +82,7 @@ async def run(url: str, questions: list[bytes], rate: float, seconds: float, con
     place, load, loop = urlsplit(url), Load(), asyncio.get_running_loop()
     for _ in range(connections):
         await loop.create_connection(lambda: Line(load), place.hostname, place.port)
-    chance, health = random.Random(1), asyncio.create_task(pings(place.hostname or "", place.port or 80))
+    chance, health = random.Random(time.time_ns()), asyncio.create_task(pings(place.hostname or "", place.port or 80))
     start = moment = time.perf_counter()
     asked = 0
     while moment - start < seconds:
