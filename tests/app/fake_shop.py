@@ -12,6 +12,7 @@ import pandas as pd
 
 from embedrec import columns
 from embedrec.errors import RequestError
+from embedrec.serving.listed import Listed
 from embedrec.serving.profile import Month
 from embedrec.serving.requests import check_only
 from embedrec.serving.segments import Segment
@@ -111,6 +112,10 @@ class FakeShop:
         others = [] if only == "again" else self.product_ids
         because = f"because they bought {bought[0]}" if bought else "popular in this shop"
         return self._list([*names, *others], k, categories, price, because, not known, in_stock, diversity)
+
+    def recommend_many(self, customer_ids: Sequence[str], k: int = 10, **filters: Any) -> list[Listed]:
+        tables = [self.recommend(one, k, **filters) for one in customer_ids]
+        return [Listed({name: table[name].to_numpy() for name in table}, table.attrs["cold_start"]) for table in tables]
 
     def recommend_new(
         self,

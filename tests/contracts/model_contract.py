@@ -173,7 +173,7 @@ class ModelContract:
             told = scorer.explain(customer, items)
             assert told.parts.keys() == told.average.keys() == parts.keys()
             for name, part in parts.items():
-                assert torch.equal(told.parts[name], part[0, items])
+                torch.testing.assert_close(told.parts[name], part[0, items], rtol=1e-12, atol=1e-12)
                 assert told.average[name] == pytest.approx(float(part[0].mean()))
             assert told.pull.shape == (len(items), len(told.bought))
             assert set(told.bought) <= set(customer.bought.values)

@@ -10,6 +10,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from fastapi.routing import APIRoute
 
+from embedrec.app.desk import Desk
 from embedrec.app.guard import HEALTH, Guard
 from embedrec.app.page import mount_page
 from embedrec.app.questions import (
@@ -73,12 +74,12 @@ class _StrictJSONRoute(APIRoute):
 
 
 def _routes(service: Service) -> APIRouter:
-    routes = APIRouter(route_class=_StrictJSONRoute)
+    routes, desk = APIRouter(route_class=_StrictJSONRoute), Desk(service)
 
-    @routes.post("/recommend")
-    def recommend(question: CustomerQuestion) -> CustomerAnswer:
+    @routes.post("/recommend", response_model=CustomerAnswer)
+    async def recommend(question: CustomerQuestion) -> Response:
         """Recommend products to a customer of the shop."""
-        return service.recommend(question)
+        return Response(await desk.ask(question), media_type="application/json")
 
     @routes.post("/recommend_new")
     def recommend_new(question: NewCustomerQuestion) -> CustomerAnswer:

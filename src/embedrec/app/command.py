@@ -81,6 +81,8 @@ def _listen(host: str, port: int) -> socket.socket:
 
 
 def _serve(asked: argparse.Namespace, listening: socket.socket, login: tuple[str, str] | None) -> int:
+    import gc
+
     import torch
     import uvicorn
 
@@ -89,6 +91,7 @@ def _serve(asked: argparse.Namespace, listening: socket.socket, login: tuple[str
 
     # Answers are small and are worked out side by side: threads within one only wait for each other.
     torch.set_num_threads(1)
+    gc.freeze()  # the libraries stay: looking through them for what could go halts all answers for half a second
     shop = Recommender.load(asked.bundle)
     app = create_app(shop, allowed_hosts=[asked.host, *asked.allow_host], login=login)
     config = uvicorn.Config(

@@ -11,6 +11,7 @@ import base64
 import re
 import secrets
 from collections.abc import Collection, Iterable
+from contextlib import nullcontext
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -18,11 +19,13 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from embedrec.app.crowd import RETRY_AFTER, Crowd
 from embedrec.app.questions import read_json
 
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 LARGEST_BODY = 2**20  # bytes: a thousand ids of 256 characters fit
 HEALTH = "/health"
+COME_BACK = {"retry-after": str(RETRY_AFTER)}
 
 # Gradio's routes that its page and its clients need for text, numbers and choices.
 _PAGE_ROUTES = re.compile(
@@ -47,7 +50,8 @@ class Guard:
     """ASGI middleware around the whole app.
 
     Answers 403 to a foreign Host or Origin, 401 without the login (where one is set), 404 on a closed route,
-    413 to a body over `LARGEST_BODY` bytes, 400 and 422 to what Gradio must not be given.
+    503 to more questions than it can answer in time, 413 to a body over `LARGEST_BODY` bytes, 400 and 422 to what
+    Gradio must not be given. Every plain HTTP route is counted; `/health` asks nothing and is always let in.
     """
 
     def __init__(
@@ -61,6 +65,7 @@ class Guard:
         self._app = app
         self._routes = frozenset(routes)
         self._named_hosts = frozenset(host.lower() for host in allowed_hosts)
+        self._crowd = Crowd()
         self._login = base64.b64encode(":".join(login).encode()) if login else None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -81,7 +86,19 @@ class Guard:
         refusal = self._refuse_visitor(headers, path)
         if refusal is None and path not in self._routes and not _PAGE_ROUTES.fullmatch(path):
             refusal = _refusal(404, "there is nothing at this address")
-        if refusal is None and scope["method"] not in {"GET", "HEAD", "OPTIONS"}:
+        asks = refusal is None and scope["method"] not in {"GET", "HEAD", "OPTIONS"}
+        counted = asks and path in self._routes  # Gradio has a queue of its own, see page.WAITING
+        if counted and not self._crowd.has_room(path):
+            refusal = _refusal(503, "too many questions at once; ask again in a moment", COME_BACK)
+        with self._crowd.inside(path) if counted and refusal is None else nullcontext():
+            await self._pass_on(scope, receive, send_guarded, refusal, reads=asks and refusal is None)
+
+    async def _pass_on(
+        self, scope: Scope, receive: Receive, send: Send, refusal: JSONResponse | None, reads: bool
+    ) -> None:
+        """Send the refusal, or read the body where there is one and hand the request on."""
+        headers, path = Headers(scope=scope), scope["path"]
+        if reads:
             body = await _read_body(headers, receive)
             if body is None:
                 refusal = _refusal(413, f"the body must be at most {LARGEST_BODY} bytes")
@@ -89,7 +106,7 @@ class Guard:
                 receive = _replay(body, receive)
                 if _GRADIO_QUESTION.fullmatch(path):
                     refusal = _refuse_values(body)
-        await (refusal or self._app)(scope, receive, send_guarded)
+        await (refusal or self._app)(scope, receive, send)
 
     def _refuse_visitor(self, headers: Headers, path: str) -> JSONResponse | None:
         hosts = headers.getlist("host")

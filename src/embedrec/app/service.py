@@ -6,7 +6,7 @@ Plain HTTP and Gradio's own API both call this. A newer bundle is taken into use
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +15,7 @@ from pydantic import BaseModel
 
 from embedrec import columns
 from embedrec.app.questions import CustomerQuestion, NewCustomerQuestion, SimilarQuestion
+from embedrec.serving.listed import Listed
 
 if TYPE_CHECKING:
     from embedrec.serving.recommender import Recommender
@@ -91,9 +92,14 @@ class Service:
 
     def recommend(self, question: CustomerQuestion) -> CustomerAnswer:
         """Recommend to a customer; an unknown one gets popular products, marked `cold_start`."""
+        return self.recommend_many([question])[0]
+
+    def recommend_many(self, questions: Sequence[CustomerQuestion]) -> list[CustomerAnswer]:
+        """Answer questions that ask for the same, but of different customers, all from one model."""
         shop = self.shop
-        found = shop.recommend(question.customer_id, **question.filters())
-        return self._customer_answer(shop, found, question.customer_id)
+        asked = [question.customer_id for question in questions]
+        found = shop.recommend_many(asked, **questions[0].filters())
+        return [_answer(shop, listed, customer) for listed, customer in zip(found, asked, strict=True)]
 
     def recommend_new(self, question: NewCustomerQuestion) -> CustomerAnswer:
         """Recommend to someone who is described, not known."""
@@ -104,12 +110,12 @@ class Service:
             time_spent=question.time_spent,
             **question.filters(),
         )
-        return self._customer_answer(shop, found, None)
+        return _answer(shop, found, None)
 
     def similar(self, question: SimilarQuestion) -> SimilarAnswer:
         """Find the products most like one product."""
         shop = self.shop
-        items = _items(shop, shop.similar(question.product_id, k=question.k))
+        items = _items(shop, _columns(shop.similar(question.product_id, k=question.k)))
         return SimilarAnswer(product_id=question.product_id, returned=len(items), model=_stamp(shop), items=items)
 
     def health(self) -> Health:
@@ -118,30 +124,31 @@ class Service:
         age = None if info.data_until is None else (self._today() - info.data_until).days
         return Health(ready=True, model=_stamp(self.shop), data_from=info.data_from, age_days=age)
 
-    def _customer_answer(self, shop: Recommender, found: pd.DataFrame, customer: str | None) -> CustomerAnswer:
-        cold = bool(found.attrs["cold_start"])
-        # The scores of a cold start count buyers; nobody's chances are among them.
-        items = _items(shop, found, None if cold else shop.probability(found[columns.SCORE].to_numpy()))
-        return CustomerAnswer(
-            customer_id=customer,
-            cold_start=cold,
-            returned=len(items),
-            model=_stamp(shop),
-            items=items,
-        )
+
+def _answer(shop: Recommender, found: pd.DataFrame | Listed, customer: str | None) -> CustomerAnswer:
+    cold = bool(found.cold_start if isinstance(found, Listed) else found.attrs["cold_start"])
+    table = _columns(found)
+    # The scores of a cold start count buyers; nobody's chances are among them.
+    items = _items(shop, table, None if cold else shop.probability(table[columns.SCORE]))
+    return CustomerAnswer(customer_id=customer, cold_start=cold, returned=len(items), model=_stamp(shop), items=items)
 
 
 def _stamp(shop: Recommender) -> ModelStamp:
     return ModelStamp(id=shop.info.id, data_until=shop.info.data_until)
 
 
-def _items(shop: Recommender, found: pd.DataFrame, chances: Iterable[float] | None = None) -> list[Item]:
+def _columns(found: pd.DataFrame | Listed) -> Mapping[str, Any]:
+    """Return the columns of a list as arrays."""
+    return found.columns if isinstance(found, Listed) else {str(name): found[name].to_numpy() for name in found}
+
+
+def _items(shop: Recommender, table: Mapping[str, Any], chances: Iterable[float] | None = None) -> list[Item]:
     names = list(columns.RECOMMENDATION)
-    rows = zip(*(found[name].tolist() for name in names), strict=True)
-    told = (dict(zip(names, map(known, row), strict=True)) for row in rows)
+    rows = zip(*(table[name].tolist() for name in names), strict=True)
+    told = [dict(zip(names, map(known, row), strict=True)) for row in rows]
     return [
         Item(**one, title=shop.titles.get(one[columns.PRODUCT]), probability=chance)
-        for one, chance in zip(told, [None] * len(found) if chances is None else map(known, chances), strict=True)
+        for one, chance in zip(told, [None] * len(told) if chances is None else map(known, chances), strict=True)
     ]
 
 
@@ -155,4 +162,6 @@ def listed(answer: CustomerAnswer) -> pd.DataFrame:
 
 def known(value: Any) -> Any:
     """Return a table's value, or None where it is missing or not a finite number."""
+    if isinstance(value, str | int):
+        return value
     return None if pd.isna(value) or (isinstance(value, float) and not math.isfinite(value)) else value

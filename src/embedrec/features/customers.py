@@ -50,6 +50,36 @@ class Customers:
         """Number of customers, B."""
         return len(self.users)
 
+    def one(self, place: int) -> Customers:
+        """Take one of them out (B = 1)."""
+        row = slice(place, place + 1)
+        of_lines, of_bought, of_categories, of_seen = (
+            slice(*part.offsets[place : place + 2]) for part in (self.lines, self.bought, self.categories, self.seen)
+        )
+        return Customers(
+            history=self.history,
+            as_of=self.as_of,
+            users=self.users[row],
+            row=self.row[row],
+            numeric=self.numeric[row],
+            category=self.category[row],
+            price_bucket=self.price_bucket[row],
+            lines=_alone(self.lines.values[of_lines]),
+            line_items=self.line_items[of_lines],
+            line_ages=self.line_ages[of_lines],
+            bought=_alone(self.bought.values[of_bought]),
+            repeat=self.repeat[of_bought],
+            looks_at_bought=self.looks_at_bought[of_bought],
+            categories=_alone(self.categories.values[of_categories]),
+            habits=self.habits[of_categories],
+            seen=_alone(self.seen.values[of_seen]),
+            looks=self.looks[of_seen],
+        )
+
+
+def _alone(values: Ints) -> Ragged:
+    return Ragged(np.array([0, len(values)]), values)
+
 
 def raw_numeric(history: History, users: Ints, as_of: int, log_price: Floats, seasonal: bool) -> Floats:
     """Return behaviour features of users[B] as of a date: [B, F], on log scales, NaN = missing."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import copy
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from typing import NamedTuple, Self
 
 import numpy as np
@@ -16,6 +17,7 @@ from torch import Tensor, nn
 
 from embedrec.features import Customers, Snapshot
 from embedrec.features.history import NEVER, Ints, distinct
+from embedrec.ranking import RankedItems, top_k
 
 
 class Explanation(NamedTuple):
@@ -70,6 +72,13 @@ class Scorer(ABC):
         total = torch.stack(list(self.score_parts(customers).values())).sum(0)
         return total if items is None else total[:, torch.from_numpy(items)]
 
+    def best(self, customers: Customers, k: int, allowed: Tensor) -> RankedItems:
+        """Rank for each of B customers the k best of the products that allowed[N] or [B, N] leaves.
+
+        The lists and scores are those of `top_k` over all of `score`; a model may find them in a quicker way.
+        """
+        return top_k(self.score(customers).masked_fill(~allowed, -torch.inf), k)
+
     def explain(self, customer: Customers, items: Ints) -> Explanation:
         """Take the scores of items[n] apart for one customer (B = 1)."""
         parts = {name: part[0] for name, part in self.score_parts(customer).items()}
@@ -79,6 +88,10 @@ class Scorer(ABC):
             bought=np.empty(0, np.int64),
             pull=torch.zeros(len(items), 0, dtype=torch.float64),
         )
+
+    def explain_many(self, customers: Customers, lists: Sequence[Ints]) -> list[Explanation]:
+        """Take the scores of lists[b] apart for each of B customers, as `explain` does."""
+        return [self.explain(customers.one(place), items) for place, items in enumerate(lists)]
 
     likeness = "Bought by the same customers"
     """What `similar` measures, in words."""

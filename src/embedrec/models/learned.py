@@ -6,8 +6,10 @@ same list to the last place, which float32 matrix products of different shapes d
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Self
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -16,9 +18,12 @@ from embedrec.features.history import NEVER, Ints
 from embedrec.models.base import Explanation, NetworkScorer
 from embedrec.models.inputs import CustomerInputs, customer_inputs, product_inputs
 from embedrec.models.towers import CustomerParts
-from embedrec.models.two_tower import INTERESTS, TwoTower
+from embedrec.models.two_tower import INTERESTS, TwoTower, positions, unsold
+from embedrec.ranking import RankedItems, top_k
 
 AVERAGED = 1000  # customers; enough to know the average one
+WIDE, SPARE = 4, 24  # products looked at for each place, and beyond
+FEW = 8  # times as many products as are looked at, and all of them are scored at once
 
 
 class TwoTowerScorer(NetworkScorer):
@@ -43,19 +48,50 @@ class TwoTowerScorer(NetworkScorer):
         self.vectors_ = self.network.product_vectors(inputs, every, self.static_)
         self.popularity_ = self.network.popularity_part(inputs, every)
         self.newness_ = self.network.newness_part(inputs, every)
+        self.unsold_ = unsold(inputs, every).nonzero().squeeze(1)
+        self._unsold_place = positions(self.unsold_, len(every))
+        self._vector_sum = self.vectors_.sum(0)
+        self._average_alike = {"popularity": float(self.popularity_.mean()), "newness": float(self.newness_.mean())}
+        self._single_: tuple[Tensor, Tensor, float] | None = None  # made when somebody asks for the best
         return super().observe(snapshot)
 
     @torch.no_grad()
     def score(self, users: Customers | Ints, items: Ints | None = None) -> Tensor:
         """Return scores [B, N] or [B, len(items)], rounded to float32."""
         inputs = self._inputs(users)
-        vectors = self.network.customer_vectors(self._parts(inputs).total(), inputs, self.inputs_)
-        scores = vectors @ self.vectors_.T
-        scores += self.network.habits_part(inputs, self.inputs_, self.every_)
-        scores += self.network.looks_part(scores, inputs, self.inputs_, self.every_)
-        scores = self.network.answer_repeats(scores, inputs, self.inputs_, self.every_)
-        scores = (scores + self.popularity_ + self.newness_).float()
-        return scores if items is None else scores[:, torch.from_numpy(items)]
+        if items is None:
+            return self._score(inputs, self._vectors(inputs))
+        asked, place = torch.unique(torch.from_numpy(items), return_inverse=True)
+        return self._score(inputs, self._vectors(inputs), asked)[:, place]
+
+    @torch.no_grad()
+    def best(self, customers: Customers, k: int, allowed: Tensor) -> RankedItems:
+        """Rank as `Scorer.best`, with the same lists and scores, without all scores in float64.
+
+        A float32 product, a quarter of the time, finds those that come into question: the first few times k, what a
+        customer bought and what they looked at. They are scored exactly, and a list stands if its last score is above
+        all that a product left out can reach.
+        """
+        wide = WIDE * k + SPARE
+        if len(self.every_) < FEW * wide:
+            return super().best(customers, k, allowed)
+        inputs = self._inputs(customers)
+        vectors = self._vectors(inputs)
+        estimate, margin = self._estimate(inputs, vectors)
+        estimate.masked_fill_(~allowed, -torch.inf)
+        estimate[inputs.bought_rows, inputs.bought_items] = -torch.inf  # scored in any case, as is what was seen
+        estimate[inputs.seen_rows, inputs.seen_items] = -torch.inf
+        values, found = estimate.topk(wide, dim=1)
+        asked = torch.unique(torch.cat([found.flatten(), inputs.bought_items, inputs.seen_items]))
+        scores = self._score(inputs, vectors, asked).masked_fill_(~allowed[..., asked], -torch.inf)
+        within, best = top_k(scores, k)
+        ranked = RankedItems(torch.where(within >= 0, asked[within], -1), best)
+        reach = (values[:, -1] + margin).float()  # rounding keeps the order: no score left out is above it
+        stands = (reach < best[:, -1]) | (values[:, -1] == -torch.inf)
+        for row in (~stands).nonzero().squeeze(1).tolist():
+            of_row = allowed if allowed.ndim == 1 else allowed[row : row + 1]
+            ranked.items[row], ranked.scores[row] = (one[0] for one in super().best(customers.one(row), k, of_row))
+        return ranked
 
     @torch.no_grad()
     def score_parts(self, customers: Customers) -> dict[str, Tensor]:
@@ -64,46 +100,53 @@ class TwoTowerScorer(NetworkScorer):
         Parts of a customer count as differences from the average customer, whose own parts make up "taste".
         """
         inputs = self._inputs(customers)
-        blank = torch.zeros(customers.size, len(self.every_), dtype=torch.float64)
-        shares, average = self._shares(inputs), torch.stack(list(self._average.values()))
-        apart = torch.stack(list(shares.values())) - average[:, None]  # [parts, B, D]
-        everybody = average.sum(0)
-        everybody[: len(self.network.norm.bias)] += self.network.scale * self.network.norm.bias
-        every = torch.cat([apart.flatten(0, 1), everybody[None]]) @ self.vectors_.T  # reads the product vectors once
-        named = dict(zip(shares, every[:-1].view(*apart.shape[:2], -1), strict=True))
-        named["taste"] = every[-1].expand_as(blank)
-        named["habits"] = self.network.habits_part(inputs, self.inputs_, self.every_)
-        named["looks"] = self.network.looks_part(blank, inputs, self.inputs_, self.every_)
-        if self.network.config.repeat:
-            bought = (inputs.bought_rows, inputs.bought_items)
-            named = {name: part.index_put(bought, blank.new_zeros(())) for name, part in named.items()}
-            named["repeat"] = self.network.answer_repeats(blank, inputs, self.inputs_, self.every_)
-        named["popularity"] = self.popularity_.expand_as(blank)
-        named["newness"] = self.newness_.expand_as(blank)
-        return named
+        return self._named_parts(inputs, self.every_, *self._apart(inputs, self._parts(inputs)))
 
-    @torch.no_grad()
     def explain(self, customer: Customers, items: Ints) -> Explanation:
         """Take the scores of items[n] apart for one customer (B = 1).
 
         For a customer who bought something, the pulls add up to the part "history".
         """
         assert customer.size == 1
-        inputs = self._inputs(customer)
-        network, asked = self.network, torch.from_numpy(items)
+        return self.explain_many(customer, [items])[0]
+
+    @torch.no_grad()
+    def explain_many(self, customers: Customers, lists: Sequence[Ints]) -> list[Explanation]:
+        """Take the scores of lists[b] apart for each of B customers, all in the same few products of matrices."""
+        inputs = self._inputs(customers)
+        tower = self._parts(inputs)
+        apart, everybody = self._apart(inputs, tower)
+        columns = torch.unique(torch.cat([*map(torch.from_numpy, lists), inputs.bought_items, inputs.seen_items]))
+        place = np.searchsorted(columns.numpy(), np.concatenate(lists))
+        parts = self._named_parts(inputs, columns, apart, everybody)
+        averages = self._average_parts(inputs, parts, apart, everybody)
+        pull = self._bought_vectors(inputs, tower.total()) @ self.vectors_[columns].T
+        stop = np.cumsum([len(items) for items in lists])
+        found = []
+        for row, items in enumerate(lists):
+            at = torch.from_numpy(place[stop[row] - len(items) : stop[row]])
+            bought = customers.bought.values[slice(*customers.bought.offsets[row : row + 2])]
+            pulls = pull[slice(*customers.bought.offsets[row : row + 2])][:, at].T
+            pulls[torch.from_numpy(np.isin(items, bought))] = 0.0  # there the repeat head speaks alone
+            average = {name: values[row] for name, values in averages.items()}
+            found.append(Explanation({name: part[row, at] for name, part in parts.items()}, average, bought, pulls))
+        return found
+
+    def _bought_vectors(self, inputs: CustomerInputs, total: Tensor) -> Tensor:
+        """[P, D]: what each bought product adds to its customer's vector, beyond what it adds to the average one's."""
+        network, owner = self.network, inputs.bought_rows
         weights = network.customers.line_weights(inputs)
         lines = network.customers.from_history(self.static_[inputs.line_items] * weights[:, None])  # [L, d]
-        bought = inputs.bought_items
-        place = torch.searchsorted(bought, inputs.line_items)
-        by_product = lines.new_zeros(len(bought), lines.shape[1]).index_add_(0, place, lines)
-        weight = weights.new_zeros(len(bought)).index_add_(0, place, weights)
-        tower = self._linear(by_product, self._parts(inputs).total().expand_as(by_product))
-        basket = network.patterns_of(self.inputs_, bought)
-        patterns = network.directions(basket, basket.sum(0, keepdim=True), inputs)
-        apart = self._beside(tower, patterns=patterns) - weight[:, None] * self._average["history"]
-        pull = apart @ self.vectors_[asked].T
-        pull[:, torch.isin(asked, bought)] = 0.0  # of a product bought before the repeat head speaks alone
-        return super().explain(customer, items)._replace(bought=customer.bought.values, pull=pull.T)
+        lengths = inputs.line_offsets.diff()
+        of_line = torch.arange(len(lengths)).repeat_interleave(lengths)
+        size = len(self.every_)
+        place = torch.searchsorted(owner * size + inputs.bought_items, of_line * size + inputs.line_items)
+        by_product = lines.new_zeros(len(owner), lines.shape[1]).index_add_(0, place, lines)
+        weight = weights.new_zeros(len(owner)).index_add_(0, place, weights)
+        tower = self._linear(by_product, total[owner])
+        basket = network.patterns_of(self.inputs_, inputs.bought_items)
+        patterns = network.directions(basket, network.baskets(inputs, self.inputs_), inputs, owner)
+        return self._beside(tower, patterns=patterns) - weight[:, None] * self._average["history"]
 
     likeness = "Appeals to the same customers"
 
@@ -113,6 +156,91 @@ class TwoTowerScorer(NetworkScorer):
             self._unit_ = torch.nn.functional.normalize(self.static_, dim=1)
         return self._unit_ @ self._unit_[item]
 
+    def _vectors(self, inputs: CustomerInputs) -> Tensor:
+        return self.network.customer_vectors(self._parts(inputs).total(), inputs, self.inputs_)
+
+    def _score(self, inputs: CustomerInputs, vectors: Tensor, asked: Tensor | None = None) -> Tensor:
+        """[B, N], or [B, n] of the products asked[n], none of which stands twice."""
+        every = asked is None
+        asked = self.every_ if asked is None else asked
+        column = self.every_ if every else positions(asked, len(self.every_))
+        scores = vectors @ (self.vectors_ if every else self.vectors_[asked]).T
+        scores += self.network.habits_part(inputs, self.inputs_, asked)
+        scores += self.network.looks_part(scores, inputs, self.inputs_, column)
+        scores = self.network.answer_repeats(scores, inputs, self.inputs_, column)
+        return (scores + self.popularity_[asked] + self.newness_[asked]).float()
+
+    def _estimate(self, inputs: CustomerInputs, vectors: Tensor) -> tuple[Tensor, Tensor]:
+        """Scores [B, N] in float32 but for looks and repeats, and how far [B] they can be from the exact ones.
+
+        A float32 sum of D products is, in any order, within about D 2⁻²⁴ |u||v| of the true one (Higham, Accuracy and
+        Stability of Numerical Algorithms, section 3.1); twice that covers the rounding of u and v and of the bound.
+        """
+        single, everybody, longest = self._single
+        estimate = torch.addmm(everybody, vectors.float(), single)
+        habits = self.network.habits_part(inputs, self.inputs_, self.unsold_)
+        estimate[:, self.unsold_] += habits.float()
+        added = everybody.abs().max() + (habits.abs().amax(dim=1) if len(self.unsold_) else 0.0)
+        size = vectors.norm(dim=1) * longest + added
+        return estimate, 2 * (vectors.shape[1] + 8) * 2**-24 * size
+
+    def _apart(self, inputs: CustomerInputs, tower: CustomerParts) -> tuple[dict[str, Tensor], Tensor]:
+        """What sets customers apart from the average one, each [B, D], and the average one's own vector [D]."""
+        apart = {name: share - self._average[name] for name, share in self._shares(inputs, tower).items()}
+        everybody = torch.stack(list(self._average.values())).sum(0)
+        everybody[: len(self.network.norm.bias)] += self.network.scale * self.network.norm.bias
+        return apart, everybody
+
+    def _average_parts(
+        self, inputs: CustomerInputs, parts: dict[str, Tensor], shares: dict[str, Tensor], everybody: Tensor
+    ) -> dict[str, list[float]]:
+        """The mean over all N products of each part, for each customer; `parts` are those of what they dealt with.
+
+        Of what is a product of vectors it is that with the mean vector.
+        """
+        size, rows, bought = len(inputs.row), inputs.bought_rows, inputs.bought_items
+        if not self.network.config.repeat:  # whose head alone answers for what was bought
+            rows, bought = rows[:0], bought[:0]
+        sums = self._vector_sum - everybody.new_zeros(size, len(everybody)).index_add_(0, rows, self.vectors_[bought])
+        totals = {name: (share * sums).sum(1) for name, share in {**shares, "taste": everybody}.items()}
+        habits = self.network.habits_part(inputs, self.inputs_, self.unsold_)
+        place = self._unsold_place[bought]
+        habits[rows[place >= 0], place[place >= 0]] = 0.0
+        totals["habits"] = habits.sum(1)
+        totals |= {name: parts[name].sum(1) for name in ("looks", "repeat") if name in parts}
+        means = {name: (total / len(self.every_)).tolist() for name, total in totals.items()}
+        return means | {name: [value] * size for name, value in self._average_alike.items()}
+
+    @property
+    def _single(self) -> tuple[Tensor, Tensor, float]:
+        """Product vectors [D, N] and what sells to everybody [N] in float32, and the length of the longest vector."""
+        if self._single_ is None:
+            longest = float(self.vectors_.norm(dim=1).max())
+            everybody = (self.popularity_ + self.newness_).float()
+            self._single_ = self.vectors_.float().T.contiguous(), everybody, longest
+        return self._single_
+
+    def _named_parts(
+        self, inputs: CustomerInputs, asked: Tensor, shares: dict[str, Tensor], everybody: Tensor
+    ) -> dict[str, Tensor]:
+        """The parts of the scores of asked[n], each [B, n]."""
+        column = positions(asked, len(self.every_))
+        blank = self.popularity_.new_zeros(len(inputs.row), len(asked))
+        vectors = self.vectors_ if asked is self.every_ else self.vectors_[asked]
+        stacked = torch.cat([*shares.values(), everybody[None]]) @ vectors.T  # reads the product vectors once
+        named = dict(zip(shares, stacked[:-1].view(len(shares), *blank.shape), strict=True))
+        named["taste"] = stacked[-1].expand_as(blank)
+        named["habits"] = self.network.habits_part(inputs, self.inputs_, asked)
+        named["looks"] = self.network.looks_part(blank, inputs, self.inputs_, column)
+        if self.network.config.repeat:
+            place = column[inputs.bought_items]
+            bought = (inputs.bought_rows[place >= 0], place[place >= 0])
+            named = {name: part.index_put(bought, blank.new_zeros(())) for name, part in named.items()}
+            named["repeat"] = self.network.answer_repeats(blank, inputs, self.inputs_, column)
+        named["popularity"] = self.popularity_[asked].expand_as(blank)
+        named["newness"] = self.newness_[asked].expand_as(blank)
+        return named
+
     @property
     @torch.no_grad()
     def _average(self) -> dict[str, Tensor]:
@@ -120,8 +248,9 @@ class TwoTowerScorer(NetworkScorer):
         if self._average_ is None:
             buyers = self.snapshot_.history.buyers(NEVER, self.snapshot_.as_of)
             sample = buyers[:: -(-len(buyers) // AVERAGED)] if len(buyers) else buyers
-            count = max(len(sample), 1)
-            self._average_ = {name: share.sum(0) / count for name, share in self._shares(self._inputs(sample)).items()}
+            count, inputs = max(len(sample), 1), self._inputs(sample)
+            shares = self._shares(inputs, self._parts(inputs))
+            self._average_ = {name: share.sum(0) / count for name, share in shares.items()}
         return self._average_
 
     def _inputs(self, users: Customers | Ints) -> CustomerInputs:
@@ -132,12 +261,11 @@ class TwoTowerScorer(NetworkScorer):
         parts: CustomerParts = self.network.customers(inputs, self.static_, inputs.line_items)
         return parts
 
-    def _shares(self, inputs: CustomerInputs) -> dict[str, Tensor]:
+    def _shares(self, inputs: CustomerInputs, parts: CustomerParts) -> dict[str, Tensor]:
         """Split the customers' vectors [B, D], but for what the LayerNorm adds to everybody, by what they are made of.
 
         What is bought together belongs to the history, the interest in sales to how a customer behaves.
         """
-        parts = self._parts(inputs)
         total = parts.total()
         basket = self.network.baskets(inputs, self.inputs_)
         beside = {

@@ -171,15 +171,20 @@ class TwoTower(nn.Module):
         none = customers.numeric.new_zeros(len(customers.row), KINDS, self.pattern_dim)
         return none.index_add(0, customers.bought_rows, self.patterns_of(products, customers.bought_items))
 
-    def directions(self, basket: Tensor, whole: Tensor, customers: CustomerInputs) -> Tensor:
+    def directions(
+        self, basket: Tensor, whole: Tensor, customers: CustomerInputs, owner: Tensor | None = None
+    ) -> Tensor:
         """[M, KINDS · p]: baskets[M, KINDS, p] over the length of the whole[B, KINDS, p], weighted for each customer.
 
-        The basket may be a part of the whole: of one customer (B = 1), one for each product bought.
+        M = B, or each basket is a part of that of its owner[M], such as one product bought.
         """
         if not self.pattern_dim:
             return basket.flatten(1)
         weight: Tensor = self.weight(customers.numeric)
-        direction: Tensor = basket / whole.norm(dim=-1, keepdim=True).clamp(min=TINY)
+        length = whole.norm(dim=-1, keepdim=True).clamp(min=TINY)
+        if owner is not None:
+            weight, length = weight[owner], length[owner]
+        direction: Tensor = basket / length
         return WEIGHT * (direction * weight[:, :, None]).flatten(1)
 
     def interests(self, customers: CustomerInputs) -> Tensor:

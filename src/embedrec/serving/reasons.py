@@ -47,12 +47,26 @@ def reasons(
     names[N] are what products are called; `bought_before` replaces the count and date of a product bought before;
     without `dated` times are made up and are not told.
     """
-    explanation = scorer.explain(customer, items)
+    return reasons_of(scorer.explain(customer, items), snapshot, customer, items, names, bought_before, dated)
+
+
+def reasons_of(
+    explanation: Explanation,
+    snapshot: Snapshot,
+    customer: Customers,
+    items: Ints,
+    names: Sequence[str],
+    bought_before: str | None = None,
+    dated: bool = True,
+) -> list[str]:
+    """Return what `reasons` does, of scores that were taken apart already."""
+    values = {part: value.tolist() for part, value in explanation.parts.items()}
+    always = {part: phrase for part in values if (phrase := _of_customer(part, snapshot, customer)) is not None}
     bought = set(customer.bought.values.tolist()) if "repeat" in explanation.parts else set()
     return [
         bought_before or _bought_before(int(item), snapshot, customer, dated)
         if item in bought
-        else sentence(_strongest(explanation, items, place, snapshot, customer, names, dated))
+        else sentence(_strongest(explanation, values, always, items, place, snapshot, customer, names, dated))
         for place, item in enumerate(items)
     ]
 
@@ -72,6 +86,8 @@ def popular(item: int, snapshot: Snapshot, dated: bool = True) -> str:
 
 def _strongest(
     explanation: Explanation,
+    values: dict[str, list[float]],
+    always: dict[str, str],
     items: Ints,
     place: int,
     snapshot: Snapshot,
@@ -81,12 +97,27 @@ def _strongest(
 ) -> list[str]:
     """Phrases for the one or two parts that lift the product most."""
     lift: dict[str, float] = {}
-    for part, values in explanation.parts.items():
-        phrase = _phrase(part, explanation, items, place, snapshot, customer, names, dated)
+    for part, value in values.items():
+        phrase = (
+            always[part]
+            if part in always
+            else _phrase(part, explanation, items, place, snapshot, customer, names, dated)
+        )
         if phrase:
-            lift[phrase] = lift.get(phrase, 0.0) + float(values[place]) - explanation.average[part]
+            lift[phrase] = lift.get(phrase, 0.0) + value[place] - explanation.average[part]
     ranked = sorted(lift, key=lambda phrase: -lift[phrase])
     return [phrase for phrase in ranked[:2] if lift[phrase] >= WORTH_NAMING * lift[ranked[0]]] or ranked[:1]
+
+
+def _of_customer(part: str, snapshot: Snapshot, customer: Customers) -> str | None:
+    """Say in words what a part stands for with every product alike; None where that depends on the product."""
+    if part == "category":
+        row = int(customer.category[0])
+        return f"fits their favourite category, {snapshot.encoder.schema.categories[row - 1]}" if row else ""
+    if part == "identity" and not customer.row[0]:
+        return ""  # the model never met this customer
+    word = WORDS.get(part, "")
+    return None if part in ("history", "looks", "habits", "newness") or word == POPULAR else word
 
 
 def _phrase(
@@ -99,16 +130,11 @@ def _phrase(
     names: Sequence[str],
     dated: bool,
 ) -> str:
-    """Say in words what a part stands for; empty where it says nothing for this customer."""
+    """Say in words what a part stands for with one product; empty where it says nothing for this customer."""
     if part == "history":
         pull = explanation.pull[place].numpy()
         named = [one for one in np.argsort(-pull, kind="stable")[:NAMED] if pull[one] > 0]
         return "because they bought " + " and ".join(names[explanation.bought[one]] for one in named) if named else ""
-    if part == "category":
-        row = int(customer.category[0])
-        return f"fits their favourite category, {snapshot.encoder.schema.categories[row - 1]}" if row else ""
-    if part == "identity" and not customer.row[0]:
-        return ""  # the model never met this customer
     if part == "looks":
         fits = "fits what they looked at" if explanation.parts[part][place] else ""
         return _looked_at(int(items[place]), customer) or fits

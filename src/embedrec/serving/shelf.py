@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -28,11 +29,11 @@ class Shelf:
     def __init__(self, snapshot: Snapshot) -> None:
         self._snapshot = snapshot
 
-    def columns(self, items: Ints) -> dict[str, object]:
+    def columns(self, items: Ints) -> dict[str, npt.NDArray[Any]]:
         """Return product_id, title, category, price and rating of items[n]."""
         catalogue = self._snapshot.encoder.catalogue
         return {
-            PRODUCT: self._snapshot.history.product_ids[items].to_numpy(object),
+            PRODUCT: self._ids[items],
             TITLE: catalogue.title[items],
             CATEGORY: self._category[items],
             PRICE: self._snapshot.encoder.price[items],
@@ -91,6 +92,10 @@ class Shelf:
     def names(self) -> Sequence[str]:
         """[N]: the title of each product, or its id."""
         return [self.titles.get(str(one), str(one)) for one in self._snapshot.history.product_ids]
+
+    @cached_property
+    def _ids(self) -> npt.NDArray[np.object_]:
+        return self._snapshot.history.product_ids.to_numpy(object)
 
     @cached_property
     def _category(self) -> npt.NDArray[np.object_]:
