@@ -92,9 +92,7 @@ class FakeShop:
 
     def recommend_many(self, customer_ids: Sequence[str], k: int = 10, **filters: Any) -> list[Listed]:
         tables = [self.recommend(one, k, **filters) for one in customer_ids]
-        return [
-            Listed({name: table[name].to_numpy() for name in table}, table.attrs["cold_start"]) for table in tables
-        ]
+        return [Listed({name: table[name].to_numpy() for name in table}, table.attrs["cold_start"]) for table in tables]
 
     def recommend_new(
         self,

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
+import os
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
 
 from fastapi import APIRouter, FastAPI, HTTPException, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from fastapi.routing import APIRoute
+from starlette.types import ASGIApp
 
 from embedrec.app.desk import Desk
 from embedrec.app.guard import HEALTH, Guard
+from embedrec.app.live import LOOK_EVERY, Live, Standing, state_of
 from embedrec.app.page import mount_page
 from embedrec.app.questions import (
     RULES,
@@ -23,7 +28,7 @@ from embedrec.app.questions import (
     rule,
 )
 from embedrec.app.service import CustomerAnswer, Health, Service, SimilarAnswer
-from embedrec.errors import RequestError
+from embedrec.errors import BundleError, RequestError
 
 if TYPE_CHECKING:
     from embedrec.serving.recommender import Recommender
@@ -31,14 +36,59 @@ if TYPE_CHECKING:
 
 def create_app(
     shop: Recommender, *, allowed_hosts: Iterable[str] = (), login: tuple[str, str] | None = None
-) -> FastAPI:
-    """Serve `shop` at `/` (the page) and at `/recommend`, `/recommend_new`, `/similar` and `/health`.
+) -> ASGIApp:
+    """Serve `shop` at `/` (the page) and at the plain HTTP routes, such as `/recommend` and `/health`.
 
     Only the machine itself may ask, by a loopback name, unless `allowed_hosts` names others. With `login`
     (user, password) everything but `/health` asks for it. One question of each kind is answered before this
     returns, so a shop that cannot answer fails here.
     """
-    service = Service(shop)
+    standing = Standing()
+    return _guarded(Live(_app_of(shop, standing, login is not None), standing), allowed_hosts, login)
+
+
+def create_live_app(
+    folder: Path,
+    *,
+    allowed_hosts: Iterable[str] = (),
+    login: tuple[str, str] | None = None,
+    look_every: float = LOOK_EVERY,
+) -> ASGIApp:
+    """Serve the bundle in `folder` as `create_app` does, and every newer one that takes its place.
+
+    While there is none that can be used, every question is answered 503, naming file and reason.
+    """
+    standing = Standing()
+
+    def make() -> FastAPI:
+        from embedrec.serving.recommender import Recommender
+
+        try:
+            shop = Recommender.load(folder)
+            # Gradio opens event loops of its own where there is none, and leaves them open.
+            return asyncio.run(_in_a_loop(lambda: _app_of(shop, standing, login is not None)))
+        except BundleError as error:
+            raise BundleError(str(error).replace(f"{folder}{os.sep}", "").replace(str(folder), "the bundle")) from error
+
+    live = Live(None, standing, make, lambda: state_of(folder), look_every)
+    live.first()
+    return _guarded(live, allowed_hosts, login)
+
+
+async def _in_a_loop(make: Callable[[], FastAPI]) -> FastAPI:
+    return make()
+
+
+def _guarded(app: ASGIApp, allowed_hosts: Iterable[str], login: tuple[str, str] | None) -> ASGIApp:
+    plain = FastAPI()
+    plain.include_router(_routes(cast(Service, None)))  # which addresses there are hangs on no shop
+    paths = {"/openapi.json", *plain.openapi()["paths"]}
+    return Guard(app, routes=paths, allowed_hosts=tuple(allowed_hosts), login=login)
+
+
+def _app_of(shop: Recommender, standing: Standing, needs_login: bool) -> FastAPI:
+    """Make the routes and the page of one model."""
+    service = Service(shop, refused=lambda: standing.refused)
     service.warm_up()
     # No documentation page: FastAPI's loads its scripts from elsewhere. The schema is at /openapi.json.
     app = FastAPI(title="embedrec", docs_url=None, redoc_url=None)
@@ -46,9 +96,8 @@ def create_app(
     app.add_exception_handler(RequestValidationError, _refuse_body)
     app.add_exception_handler(RequestError, _refuse_question)
     app.add_exception_handler(HTTPException, _refuse_request)
-    paths = {"/openapi.json", *app.openapi()["paths"]}
-    mount_page(app, service, needs_login=login is not None)
-    app.add_middleware(Guard, routes=paths, allowed_hosts=tuple(allowed_hosts), login=login)
+    app.openapi()  # made now, and kept
+    mount_page(app, service, needs_login=needs_login)
     return app
 
 

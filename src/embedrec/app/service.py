@@ -1,6 +1,7 @@
 """Questions in, answers out: the one place where the page's API meets the Recommender.
 
-Plain HTTP and Gradio's own API both call this. A newer bundle is taken into use by setting `Service.shop`.
+Plain HTTP and Gradio's own API both call this. Its shop never changes: a newer bundle gets a Service of its own, see
+`live`.
 """
 
 from __future__ import annotations
@@ -63,9 +64,11 @@ class Health(BaseModel):
     """Whether questions can be answered, by which model, and how old its data are."""
 
     ready: bool
-    model: ModelStamp
+    model: ModelStamp | None
     data_from: date | None
     age_days: int | None
+    refused: str | None
+    """Why a newer bundle in the same place is not in use: file and reason. Null where there is none such."""
 
 
 def _utc_today() -> date:
@@ -75,9 +78,14 @@ def _utc_today() -> date:
 class Service:
     """Answers the questions of the API from one Recommender. Raises RequestError on a malformed one."""
 
-    def __init__(self, shop: Recommender, today: Callable[[], date] = _utc_today) -> None:
+    def __init__(
+        self,
+        shop: Recommender,
+        today: Callable[[], date] = _utc_today,
+        refused: Callable[[], str | None] = lambda: None,
+    ) -> None:
         self.shop = shop
-        self._today = today
+        self._today, self._refused = today, refused
 
     def warm_up(self) -> None:
         """Ask one question of each kind, so that no customer waits for the first one."""
@@ -119,16 +127,15 @@ class Service:
         """Describe the model in use. Age counts days from the end of its data to today (UTC)."""
         info = self.shop.info
         age = None if info.data_until is None else (self._today() - info.data_until).days
-        return Health(ready=True, model=_stamp(self.shop), data_from=info.data_from, age_days=age)
+        stamp, refused = _stamp(self.shop), self._refused()
+        return Health(ready=True, model=stamp, data_from=info.data_from, age_days=age, refused=refused)
 
 
 def _answer(shop: Recommender, found: pd.DataFrame | Listed, customer: str | None) -> CustomerAnswer:
     items = _items(found)
     cold = found.cold_start if isinstance(found, Listed) else found.attrs["cold_start"]
     stamp = _stamp(shop)
-    return CustomerAnswer(
-        customer_id=customer, cold_start=bool(cold), returned=len(items), model=stamp, items=items
-    )
+    return CustomerAnswer(customer_id=customer, cold_start=bool(cold), returned=len(items), model=stamp, items=items)
 
 
 def _stamp(shop: Recommender) -> ModelStamp:
