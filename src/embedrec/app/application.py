@@ -12,6 +12,7 @@ from fastapi import APIRouter, FastAPI, HTTPException, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from fastapi.routing import APIRoute
+from pydantic import BaseModel
 from starlette.types import ASGIApp
 
 from embedrec.app.desk import Desk
@@ -20,6 +21,7 @@ from embedrec.app.live import LOOK_EVERY, Live, Standing, state_of
 from embedrec.app.page import mount_page
 from embedrec.app.questions import (
     RULES,
+    BatchQuestion,
     CustomerQuestion,
     NewCustomerQuestion,
     SimilarQuestion,
@@ -27,11 +29,37 @@ from embedrec.app.questions import (
     read_json,
     rule,
 )
-from embedrec.app.service import CustomerAnswer, Health, Service, SimilarAnswer
+from embedrec.app.service import BatchAnswer, CustomerAnswer, Health, Service, SimilarAnswer
 from embedrec.errors import BundleError, RequestError
 
 if TYPE_CHECKING:
     from embedrec.serving.recommender import Recommender
+
+
+class Fault(BaseModel):
+    """What is wrong with a question. `field` is null where it is not a field of it."""
+
+    field: str | None
+    message: str
+
+
+class Refusal(BaseModel):
+    """The answer to every question that is refused."""
+
+    error: Fault
+
+
+REFUSALS: dict[int | str, dict[str, Any]] = {
+    status: {"model": Refusal, "description": why}
+    for status, why in {
+        400: "the body is not JSON in UTF-8",
+        401: "user and password are needed",
+        403: "a foreign Host or Origin",
+        413: "the body is too long",
+        422: "a field breaks its rule; it is named",
+        503: "too many questions at once, or no bundle that can be used; ask again after Retry-After seconds",
+    }.items()
+}
 
 
 def create_app(
@@ -123,12 +151,17 @@ class _StrictJSONRoute(APIRoute):
 
 
 def _routes(service: Service) -> APIRouter:
-    routes, desk = APIRouter(route_class=_StrictJSONRoute), Desk(service)
+    routes, desk = APIRouter(route_class=_StrictJSONRoute, responses=REFUSALS), Desk(service)
 
     @routes.post("/recommend", response_model=CustomerAnswer)
     async def recommend(question: CustomerQuestion) -> Response:
         """Recommend products to a customer of the shop."""
         return Response(await desk.ask(question), media_type="application/json")
+
+    @routes.post("/recommend_batch", response_model=BatchAnswer)
+    def recommend_batch(question: BatchQuestion) -> Response:
+        """Recommend products to many customers of the shop."""
+        return Response(service.recommend_batch(question).model_dump_json(), media_type="application/json")
 
     @routes.post("/recommend_new")
     def recommend_new(question: NewCustomerQuestion) -> CustomerAnswer:
@@ -140,7 +173,7 @@ def _routes(service: Service) -> APIRouter:
         """Find products like one product."""
         return service.similar(question)
 
-    @routes.get(HEALTH)
+    @routes.get(HEALTH, responses={503: {"model": Health, "description": "no bundle can be used; why"}})
     async def health() -> Health:
         """Say whether the shop can answer, with which model and data."""
         return service.health()

@@ -15,7 +15,7 @@ import pandas as pd
 from pydantic import BaseModel
 
 from embedrec import columns
-from embedrec.app.questions import CustomerQuestion, NewCustomerQuestion, SimilarQuestion
+from embedrec.app.questions import BatchQuestion, CustomerQuestion, NewCustomerQuestion, SimilarQuestion
 from embedrec.serving.listed import Listed
 
 if TYPE_CHECKING:
@@ -49,6 +49,16 @@ class CustomerAnswer(BaseModel):
     returned: int
     model: ModelStamp
     items: list[Item]
+
+
+class BatchAnswer(BaseModel):
+    """Products for many customers, in the order in which they were asked for."""
+
+    model: ModelStamp
+    returned: int
+    unknown: list[str]
+    """Customers whom the shop does not know; they got popular products."""
+    answers: list[CustomerAnswer]
 
 
 class SimilarAnswer(BaseModel):
@@ -105,6 +115,15 @@ class Service:
         asked = [question.customer_id for question in questions]
         found = shop.recommend_many(asked, **questions[0].filters())
         return [_answer(shop, listed, customer) for listed, customer in zip(found, asked, strict=True)]
+
+    def recommend_batch(self, question: BatchQuestion) -> BatchAnswer:
+        """Recommend to many customers; those whom the shop does not know are named."""
+        shop, asked = self.shop, question.customer_ids
+        found = shop.recommend_many(asked, **question.filters())
+        answers = [_answer(shop, listed, customer) for listed, customer in zip(found, asked, strict=True)]
+        known_ones = shop.knows(asked)
+        unknown = dict.fromkeys(one for one, place in zip(asked, known_ones, strict=True) if place < 0)
+        return BatchAnswer(model=_stamp(shop), returned=len(answers), unknown=list(unknown), answers=answers)
 
     def recommend_new(self, question: NewCustomerQuestion) -> CustomerAnswer:
         """Recommend to someone who is described, not known."""
