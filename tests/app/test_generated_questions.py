@@ -14,7 +14,9 @@ schemathesis = pytest.importorskip("schemathesis", reason="schemathesis is not i
 
 @pytest.fixture(scope="module")
 def schema():
-    return schemathesis.openapi.from_asgi("/openapi.json", build_app(FakeShop(products=40), allowed_hosts=["testserver"]))
+    return schemathesis.openapi.from_asgi(
+        "/openapi.json", build_app(FakeShop(products=40), allowed_hosts=["testserver"])
+    )
 
 
 def ask_all(schema, each: int) -> int:
