@@ -14,7 +14,7 @@ endif
 export OMP_WAIT_POLICY ?= PASSIVE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-all check fix bench ui
+.PHONY: help setup demo test test-all check check-deps fix bench ui
 
 help:  ## list the verbs
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -39,6 +39,9 @@ check: setup  ## format, lint, types, import contracts
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+check-deps: setup  ## known vulnerabilities of what is installed; asks PyPI
+	$(BIN)/python scripts/check_deps.py
 
 fix: setup  ## repair what can be repaired
 	$(BIN)/ruff check --fix .

@@ -17,9 +17,11 @@ import hashlib
 import json
 import os
 import shutil
+from collections.abc import Callable
 from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import pandas as pd
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -27,17 +29,32 @@ from safetensors import SafetensorError
 from safetensors.torch import load, save
 from torch import Tensor
 
-from embedrec.columns import TIME
+from embedrec.columns import (
+    CUSTOMER,
+    PAGE_VIEWS,
+    PRICE,
+    PRODUCT,
+    QUANTITY,
+    RATING,
+    RATING_COUNT,
+    TIME,
+    TIME_SPENT,
+)
 from embedrec.errors import BundleError, quoted
 from embedrec.features import FeatureSchema
 from embedrec.models import ModelConfig
 from embedrec.tables.distinct import unfolded
+from embedrec.tables.model import CUSTOMER_COLUMNS, EVENT_COLUMNS, PRODUCT_COLUMNS
 
 FORMAT = 3
 MANIFEST = "manifest.json"
 WEIGHTS = "model.safetensors"
 SCHEMA = "schema.json"
 FRAMES = ("customers", "products", "events")
+_COLUMNS = {"customers": CUSTOMER_COLUMNS, "products": PRODUCT_COLUMNS, "events": EVENT_COLUMNS}
+_IDS = {"customers": CUSTOMER, "products": PRODUCT}
+_NUMBERS = (PAGE_VIEWS, TIME_SPENT, PRICE, RATING, RATING_COUNT, QUANTITY)
+Parsed = TypeVar("Parsed")
 FILES = (WEIGHTS, SCHEMA, *(f"{name}.parquet" for name in FRAMES))
 
 
@@ -123,26 +140,18 @@ def read_bundle(folder: Path) -> Bundle:
     """
     manifest = _read_manifest(folder)
     content = {}
-    for name in FILES:
-        path = folder / name
-        if path.is_symlink() or not path.is_file():
-            raise BundleError(f"{path} is missing or not a plain file; export the bundle again")
-        if _sha256(path) != manifest.files.get(name):
+    for name in FILES:  # read once: what was verified is what is used, also while somebody replaces the files
+        content[name] = _read_file(folder / name)
+        if hashlib.sha256(content[name]).hexdigest() != manifest.files.get(name):
             raise BundleError(
-                f"{path} does not match its SHA-256 in {MANIFEST}: it was changed or damaged; export it again"
+                f"{folder / name} does not match its SHA-256 in {MANIFEST}: it was changed or damaged; export it again"
             )
-        content[name] = path
-    try:
-        bundle = Bundle(
-            manifest,
-            load(content[WEIGHTS].read_bytes()),
-            FeatureSchema.model_validate_json(content[SCHEMA].read_text(encoding="utf-8")),
-            {name: _read_frame(content[f"{name}.parquet"]) for name in FRAMES},
-        )
-    except (ValidationError, SafetensorError, OSError, ValueError) as error:
-        raise BundleError(
-            f"bundle {folder} holds a file that cannot be read ({type(error).__name__}); export it again"
-        ) from error
+    bundle = Bundle(
+        manifest,
+        _parsed(folder / WEIGHTS, load, content[WEIGHTS]),
+        _parsed(folder / SCHEMA, FeatureSchema.model_validate_json, content[SCHEMA]),
+        {name: _read_frame(folder / f"{name}.parquet", content[f"{name}.parquet"]) for name in FRAMES},
+    )
     if (found := bundle.schema.hash()) != manifest.schema_hash:
         raise BundleError(
             f"{folder / SCHEMA} has the schema hash {found[:16]}, but {MANIFEST} says the model was trained with "
@@ -152,6 +161,23 @@ def read_bundle(folder: Path) -> Bundle:
     return bundle
 
 
+def _read_file(path: Path) -> bytes:
+    if path.is_symlink() or not path.is_file():
+        raise BundleError(f"{path} is missing or not a plain file; export the bundle again")
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise BundleError(f"{path} cannot be read ({error.strerror}); export the bundle again") from error
+
+
+def _parsed(path: Path, parse: Callable[[bytes], Parsed], content: bytes) -> Parsed:
+    """Parse what has the right hash and may still be nothing that this version understands."""
+    try:
+        return parse(content)
+    except (ValidationError, SafetensorError, OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+        raise BundleError(f"{path} cannot be read ({type(error).__name__}); export the bundle again") from error
+
+
 def _read_manifest(folder: Path) -> Manifest:
     path = folder / MANIFEST
     if path.is_symlink() or not path.is_file():
@@ -159,10 +185,12 @@ def _read_manifest(folder: Path) -> Manifest:
             f"{folder} is not a bundle: it has no plain {MANIFEST}; train.py prints the path of the one it writes"
         )
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = json.loads(_read_file(path).decode("utf-8"), object_pairs_hook=_distinct_keys)
         version = content.get("format") if isinstance(content, dict) else None
-        if version != FORMAT:
-            raise BundleError(f"{path} has format {version!r}, this version reads {FORMAT}; export the bundle again")
+        if version != FORMAT or isinstance(version, bool | float):
+            raise BundleError(
+                f"{path} has format {quoted(repr(version))[1:-1]}, this version reads {FORMAT}; export the bundle again"
+            )
         manifest = Manifest.model_validate(content)
     except (ValueError, RecursionError) as error:
         raise BundleError(f"{path} is damaged ({type(error).__name__}); export the bundle again") from error
@@ -175,10 +203,30 @@ def _read_manifest(folder: Path) -> Manifest:
     return manifest
 
 
-def _read_frame(path: Path) -> pd.DataFrame:
-    frame = pd.read_parquet(path)
+def _distinct_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Refuse an object that says two things under one name, of which another reader would believe the first."""
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        raise ValueError("a name stands twice")
+    return found
+
+
+def _read_frame(path: Path, content: bytes) -> pd.DataFrame:
+    """Read a table and check what everything after this relies on: its columns, their types, and ids that are one."""
+    frame = _parsed(path, lambda given: pd.read_parquet(BytesIO(given)), content)
+    wanted = _COLUMNS[path.stem]
+    if missing := [name for name in wanted if name not in frame]:
+        raise BundleError(f"{path} has no column {missing[0]}; export the bundle again")
+    ids = _IDS.get(path.stem)
+    if ids and (bool(frame[ids].isna().any()) or bool(frame[ids].duplicated().any())):
+        raise BundleError(f"{path} has a {ids} twice, or a row without one; export the bundle again")
+    for name in wanted:
+        if name in _NUMBERS and not pd.api.types.is_float_dtype(frame[name]):
+            raise BundleError(f"{path}: {name} is {frame[name].dtype}, wanted numbers; export the bundle again")
+    if TIME not in frame:
+        return frame
     # parquet knows no seconds, only milliseconds
-    return frame.astype({TIME: "datetime64[s]"}) if TIME in frame else frame
+    return _parsed(path, lambda _: frame.astype({TIME: "datetime64[s]"}), content)
 
 
 def _sha256(path: Path) -> str:

@@ -117,6 +117,9 @@ class FakeShop:
         tables = [self.recommend(one, k, **filters) for one in customer_ids]
         return [Listed({name: table[name].to_numpy() for name in table}, table.attrs["cold_start"]) for table in tables]
 
+    def knows(self, customer_ids: Sequence[str]) -> list[int]:
+        return [0 if one in self._known else -1 for one in customer_ids]
+
     def recommend_new(
         self,
         history: Sequence[str] = (),

@@ -10,16 +10,16 @@ from typing import Any
 
 import uvicorn
 from fake_shop import FakeShop
-from fastapi import FastAPI
+from starlette.types import ASGIApp
 
 from embedrec.app.application import create_app
 from embedrec.app.command import _listen
 
 
-def build_app(shop: FakeShop, **settings: Any) -> FastAPI:
+def build_app(shop: FakeShop, **settings: Any) -> ASGIApp:
     """Build inside an event loop: outside of one, Gradio opens loops of its own and leaves them open."""
 
-    async def build() -> FastAPI:
+    async def build() -> ASGIApp:
         return create_app(shop, **settings)
 
     return asyncio.run(build())

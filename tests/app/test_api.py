@@ -113,6 +113,28 @@ def test_what_is_missing_is_null_in_strict_json(client):
         assert None in [item[field] for item in items]
 
 
+def test_many_customers_at_once(client):
+    asked = ["C0042", "nobody", "C0001", "nobody", "C0042"]
+    answer = ask(client, "/recommend_batch", customer_ids=asked, k=3, price=[5, 40]).json()
+    assert list(answer) == ["model", "returned", "unknown", "answers"]
+    assert answer["unknown"] == ["nobody"]
+    assert answer["returned"] == 5
+    alone = [ask(client, "/recommend", customer_id=one, k=3, price=[5, 40]).json() for one in asked]
+    assert answer["answers"] == alone
+
+
+@pytest.mark.parametrize(
+    "ids", [[], ["C0001"] * 1001, "C0001", [7], [""], [None], [["C0001"]], {}], ids=lambda ids: repr(ids)[:20]
+)
+def test_bad_lists_of_customers(client, ids):
+    assert_refused(ask(client, "/recommend_batch", customer_ids=ids), 422, "customer_ids")
+
+
+def test_an_answer_of_too_many_products_is_not_begun(client):
+    assert ask(client, "/recommend_batch", customer_ids=["nobody"] * 1000, k=50).status_code == 200
+    assert_refused(ask(client, "/recommend_batch", customer_ids=["nobody"] * 1000, k=51), 422, "customer_ids")
+
+
 def test_new_customer(client):
     answer = ask(client, "/recommend_new", history=["P0101", "P0205"], page_views=25, time_spent=120).json()
     assert answer["customer_id"] is None
@@ -136,6 +158,8 @@ def test_health(client):
     health = client.get("/health").json()
     assert health["ready"] is True
     assert health["model"] == {"id": "two_tower-1f2e3d", "data_until": "2025-12-31"}
+    assert health["refused"] is None
+    assert list(health) == ["ready", "model", "data_from", "age_days", "refused"]
     assert Service(FakeShop(), today=lambda: date(2026, 1, 10)).health().age_days == 10
 
 

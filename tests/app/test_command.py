@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
+import signal
 import socket
 import subprocess
 import sys
 
+import httpx
 import pytest
 
 from embedrec.app.command import main
@@ -59,6 +62,24 @@ def test_help_is_quick_and_shows_an_example():
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     assert "example: embedrec-serve" in out
     assert not {"torch", "gradio", "pandas", "uvicorn"} & set(out.split())
+
+
+def test_a_folder_without_a_good_bundle_is_served_as_not_ready(tmp_path):
+    """One line says why; the address answers at once, and the bundle may come later."""
+    code = "import sys; from embedrec.app.command import main; sys.exit(main(sys.argv[1:]))"
+    command = [sys.executable, "-c", code, str(tmp_path), "--port", "0"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as server:
+        try:
+            address = re.search(r"http://[^ ]+", server.stdout.readline())[0]
+            health = httpx.get(f"{address}/health")
+            assert health.status_code == 503
+            assert health.json()["refused"].startswith("the bundle is not a bundle: it has no plain manifest.json")
+        finally:
+            server.send_signal(signal.SIGINT)
+        assert server.wait(30) == 0
+        said = server.stderr.read().splitlines()
+    assert len(said) == 1
+    assert said[0].startswith("refused: the bundle is not a bundle: it has no plain manifest.json")
 
 
 def test_missing_bundle(capsys, tmp_path):

@@ -47,13 +47,16 @@ def test_gradios_api_gives_the_answers_of_plain_http(client):
     event, data = call(client, "recommend_new", ["P0101"], 25, 120, 3, False, None, None, None, False, 0.0)
     question = {"history": ["P0101"], "page_views": 25, "time_spent": 120, "k": 3}
     assert (event, data) == ("complete", [client.post("/recommend_new", json=question).json()])
+    event, data = call(client, "recommend_batch", ["C0042", "nobody"], 3, True, ["Toys"], [5, 40])
+    question = {"customer_ids": ["C0042", "nobody"], "k": 3, "exclude_bought": True, "categories": ["Toys"]}
+    assert (event, data) == ("complete", [client.post("/recommend_batch", json={**question, "price": [5, 40]}).json()])
     event, data = call(client, "similar", "P0101", 3)
     assert data == [client.post("/similar", json={"product_id": "P0101", "k": 3}).json()]
 
 
 def test_only_the_questions_are_listed(client):
     listed = client.get("/gradio_api/info").json()["named_endpoints"]
-    assert set(listed) == {"/recommend", "/recommend_new", "/similar"}
+    assert set(listed) == {"/recommend", "/recommend_batch", "/recommend_new", "/similar"}
     names = [parameter["parameter_name"] for parameter in listed["/recommend"]["parameters"]]
     assert names == [
         "customer_id", "k", "exclude_bought", "categories", "price", "only", "in_stock", "diversity"

@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+import asyncio
+import os
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
 
 from fastapi import APIRouter, FastAPI, HTTPException, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from fastapi.routing import APIRoute
+from pydantic import BaseModel
+from starlette.types import ASGIApp
 
 from embedrec.app.desk import Desk
 from embedrec.app.guard import HEALTH, Guard
+from embedrec.app.live import LOOK_EVERY, Live, Standing, state_of
 from embedrec.app.page import mount_page
 from embedrec.app.questions import (
     RULES,
+    BatchQuestion,
     CustomerQuestion,
     NewCustomerQuestion,
     SimilarQuestion,
@@ -22,23 +29,94 @@ from embedrec.app.questions import (
     read_json,
     rule,
 )
-from embedrec.app.service import CustomerAnswer, Health, Service, SimilarAnswer
-from embedrec.errors import RequestError
+from embedrec.app.service import BatchAnswer, CustomerAnswer, Health, Service, SimilarAnswer
+from embedrec.errors import BundleError, RequestError
 
 if TYPE_CHECKING:
     from embedrec.serving.recommender import Recommender
 
 
+class Fault(BaseModel):
+    """What is wrong with a question. `field` is null where it is not a field of it."""
+
+    field: str | None
+    message: str
+
+
+class Refusal(BaseModel):
+    """The answer to every question that is refused."""
+
+    error: Fault
+
+
+REFUSALS: dict[int | str, dict[str, Any]] = {
+    status: {"model": Refusal, "description": why}
+    for status, why in {
+        400: "the body is not JSON in UTF-8",
+        401: "user and password are needed",
+        403: "a foreign Host or Origin",
+        413: "the body is too long",
+        422: "a field breaks its rule; it is named",
+        503: "too many questions at once, or no bundle that can be used; ask again after Retry-After seconds",
+    }.items()
+}
+
+
 def create_app(
     shop: Recommender, *, allowed_hosts: Iterable[str] = (), login: tuple[str, str] | None = None
-) -> FastAPI:
-    """Serve `shop` at `/` (the page) and at `/recommend`, `/recommend_new`, `/similar` and `/health`.
+) -> ASGIApp:
+    """Serve `shop` at `/` (the page) and at the plain HTTP routes, such as `/recommend` and `/health`.
 
     Only the machine itself may ask, by a loopback name, unless `allowed_hosts` names others. With `login`
     (user, password) everything but `/health` asks for it. One question of each kind is answered before this
     returns, so a shop that cannot answer fails here.
     """
-    service = Service(shop)
+    standing = Standing()
+    return _guarded(Live(_app_of(shop, standing, login is not None), standing), allowed_hosts, login)
+
+
+def create_live_app(
+    folder: Path,
+    *,
+    allowed_hosts: Iterable[str] = (),
+    login: tuple[str, str] | None = None,
+    look_every: float = LOOK_EVERY,
+) -> ASGIApp:
+    """Serve the bundle in `folder` as `create_app` does, and every newer one that takes its place.
+
+    While there is none that can be used, every question is answered 503, naming file and reason.
+    """
+    standing = Standing()
+
+    def make() -> FastAPI:
+        from embedrec.serving.recommender import Recommender
+
+        try:
+            shop = Recommender.load(folder)
+            # Gradio opens event loops of its own where there is none, and leaves them open.
+            return asyncio.run(_in_a_loop(lambda: _app_of(shop, standing, login is not None)))
+        except BundleError as error:
+            raise BundleError(str(error).replace(f"{folder}{os.sep}", "").replace(str(folder), "the bundle")) from error
+
+    live = Live(None, standing, make, lambda: state_of(folder), look_every)
+    live.first()
+    return _guarded(live, allowed_hosts, login)
+
+
+async def _in_a_loop(make: Callable[[], FastAPI]) -> FastAPI:
+    return make()
+
+
+def _guarded(app: ASGIApp, allowed_hosts: Iterable[str], login: tuple[str, str] | None) -> ASGIApp:
+    plain = FastAPI()
+    plain.include_router(_routes(cast(Service, None)))  # which addresses there are hangs on no shop
+    paths = {"/openapi.json", *plain.openapi()["paths"]}
+    return Guard(app, routes=paths, allowed_hosts=tuple(allowed_hosts), login=login)
+
+
+def _app_of(shop: Recommender, standing: Standing, needs_login: bool) -> FastAPI:
+    """Make the routes and the page of one model."""
+    service = Service(shop, refused=lambda: standing.refused)
     service.warm_up()
     # No documentation page: FastAPI's loads its scripts from elsewhere. The schema is at /openapi.json.
     app = FastAPI(title="embedrec", docs_url=None, redoc_url=None)
@@ -46,9 +124,8 @@ def create_app(
     app.add_exception_handler(RequestValidationError, _refuse_body)
     app.add_exception_handler(RequestError, _refuse_question)
     app.add_exception_handler(HTTPException, _refuse_request)
-    paths = {"/openapi.json", *app.openapi()["paths"]}
-    mount_page(app, service, needs_login=login is not None)
-    app.add_middleware(Guard, routes=paths, allowed_hosts=tuple(allowed_hosts), login=login)
+    app.openapi()  # made now, and kept
+    mount_page(app, service, needs_login=needs_login)
     return app
 
 
@@ -74,12 +151,17 @@ class _StrictJSONRoute(APIRoute):
 
 
 def _routes(service: Service) -> APIRouter:
-    routes, desk = APIRouter(route_class=_StrictJSONRoute), Desk(service)
+    routes, desk = APIRouter(route_class=_StrictJSONRoute, responses=REFUSALS), Desk(service)
 
     @routes.post("/recommend", response_model=CustomerAnswer)
     async def recommend(question: CustomerQuestion) -> Response:
         """Recommend products to a customer of the shop."""
         return Response(await desk.ask(question), media_type="application/json")
+
+    @routes.post("/recommend_batch", response_model=BatchAnswer)
+    def recommend_batch(question: BatchQuestion) -> Response:
+        """Recommend products to many customers of the shop."""
+        return Response(service.recommend_batch(question).model_dump_json(), media_type="application/json")
 
     @routes.post("/recommend_new")
     def recommend_new(question: NewCustomerQuestion) -> CustomerAnswer:
@@ -91,7 +173,7 @@ def _routes(service: Service) -> APIRouter:
         """Find products like one product."""
         return service.similar(question)
 
-    @routes.get(HEALTH)
+    @routes.get(HEALTH, responses={503: {"model": Health, "description": "no bundle can be used; why"}})
     async def health() -> Health:
         """Say whether the shop can answer, with which model and data."""
         return service.health()

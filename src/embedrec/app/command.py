@@ -10,9 +10,10 @@ import contextlib
 import os
 import socket
 from collections.abc import Sequence
+from pathlib import Path
 
 from embedrec.cli import Parser, guarded
-from embedrec.errors import ConfigError
+from embedrec.errors import BundleError, ConfigError
 
 USER, PASSWORD = "EMBEDREC_USER", "EMBEDREC_PASSWORD"
 _LAST_WORD = 3  # seconds that open pages get to close when the server stops
@@ -81,19 +82,20 @@ def _listen(host: str, port: int) -> socket.socket:
 
 
 def _serve(asked: argparse.Namespace, listening: socket.socket, login: tuple[str, str] | None) -> int:
+    folder = Path(asked.bundle)
+    if not folder.exists():
+        raise BundleError(f"{asked.bundle} does not exist; train.py prints the path of the bundle that it writes")
     import gc
 
     import torch
     import uvicorn
 
-    from embedrec.app.application import create_app
-    from embedrec.serving.recommender import Recommender
+    from embedrec.app.application import create_live_app
 
     # Answers are small and are worked out side by side: threads within one only wait for each other.
     torch.set_num_threads(1)
     gc.freeze()  # the libraries stay: looking through them for what could go halts all answers for half a second
-    shop = Recommender.load(asked.bundle)
-    app = create_app(shop, allowed_hosts=[asked.host, *asked.allow_host], login=login)
+    app = create_live_app(folder, allowed_hosts=[asked.host, *asked.allow_host], login=login)
     config = uvicorn.Config(
         app,
         log_level="warning",
@@ -104,7 +106,7 @@ def _serve(asked: argparse.Namespace, listening: socket.socket, login: tuple[str
     )
     host = f"[{asked.host}]" if ":" in asked.host else asked.host
     address = f"http://{host}:{listening.getsockname()[1]}"
-    print(f"{shop.info.data_name}: {address}  (Ctrl+C stops)", flush=True)  # noqa: T201
+    print(f"{folder.name}: {address}  (Ctrl+C stops)", flush=True)  # noqa: T201
     with contextlib.suppress(KeyboardInterrupt):
         uvicorn.Server(config).run(sockets=[listening])
     return 0

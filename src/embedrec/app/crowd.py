@@ -14,7 +14,7 @@ QUICK = frozenset({"/recommend", "/recommend_new", "/similar", "/explain"})
 """Questions of a few milliseconds. All others, such as a thousand customers at once, count as long."""
 QUICK_AT_ONCE = 32  # being answered or waiting: some 80 ms of work
 LONG_AT_ONCE = 2
-RETRY_AFTER = 1  # seconds
+COME_BACK = {"retry-after": "1"}  # seconds
 
 
 class Crowd:

@@ -13,6 +13,7 @@ from gradio.events import api
 from pydantic import BaseModel, ValidationError
 
 from embedrec.app.questions import (
+    BatchQuestion,
     CustomerQuestion,
     NewCustomerQuestion,
     SimilarQuestion,
@@ -24,7 +25,7 @@ from embedrec.errors import RequestError
 
 
 def gradio_api(service: Service) -> None:
-    """Add the endpoints `/recommend`, `/recommend_new` and `/similar` to the current Blocks."""
+    """Add the endpoints `/recommend`, `/recommend_batch`, `/recommend_new` and `/similar` to the current Blocks."""
 
     def recommend(
         customer_id: str,
@@ -48,6 +49,23 @@ def gradio_api(service: Service) -> None:
             "diversity": diversity,
         }
         return _answer(CustomerQuestion, service.recommend, given)
+
+    def recommend_batch(
+        customer_ids: list[str],
+        k: int = 10,
+        exclude_bought: bool = False,
+        categories: list[str] | None = None,
+        price: list[float] | None = None,
+    ) -> dict[str, Any]:
+        """Recommend products to many customers of the shop."""
+        given = {
+            "customer_ids": customer_ids,
+            "k": k,
+            "exclude_bought": exclude_bought,
+            "categories": categories if categories is not None else [],
+            "price": price,
+        }
+        return _answer(BatchQuestion, service.recommend_batch, given)
 
     def recommend_new(
         history: list[str] | None = None,
@@ -80,7 +98,7 @@ def gradio_api(service: Service) -> None:
         """Find products like one product."""
         return _answer(SimilarQuestion, service.similar, {"product_id": product_id, "k": k})
 
-    for question in (recommend, recommend_new, similar):
+    for question in (recommend, recommend_batch, recommend_new, similar):
         api(question, api_name=question.__name__)
 
 

@@ -19,13 +19,12 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from embedrec.app.crowd import RETRY_AFTER, Crowd
+from embedrec.app.crowd import COME_BACK, Crowd
 from embedrec.app.questions import read_json
 
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 LARGEST_BODY = 2**20  # bytes: a thousand ids of 256 characters fit
 HEALTH = "/health"
-COME_BACK = {"retry-after": str(RETRY_AFTER)}
 
 # Gradio's routes that its page and its clients need for text, numbers and choices.
 _PAGE_ROUTES = re.compile(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from importlib import resources
+from urllib.parse import parse_qs
 
 import gradio as gr
 from fastapi import FastAPI
@@ -39,6 +40,15 @@ def mount_page(app: FastAPI, service: Service, needs_login: bool = False) -> Non
     )
     # Gradio checks the paths of files only on a page that says it was launched; a mounted one never does.
     page.has_launched = True
+    app.state.page = page
+
+
+def has_asked(app: FastAPI, path: str, query: str) -> bool:
+    """Whether the page of `app` owes an answer to a visitor who comes for it at one of Gradio's own addresses."""
+    queue = app.state.page._queue
+    last, session = path.rsplit("/", 1)[-1], parse_qs(query).get("session_hash", [""])[0]
+    owed = queue.pending_event_ids_session
+    return session in queue.pending_messages_per_session or any(last in events for events in owed.values())
 
 
 def build_page(service: Service, needs_login: bool = False) -> gr.Blocks:

@@ -11,14 +11,24 @@ import unicodedata
 from collections.abc import Iterable, Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    ValidationInfo,
+    field_validator,
+)
 
 from embedrec.serving.requests import MAX_AMOUNT, MAX_ID, MAX_K
 
 LONGEST_LIST = 1000
+LONGEST_ANSWER = 50_000  # products in one answer: some 10 MB
 
 RULES = {
     "customer_id": f"text of 1 to {MAX_ID} characters, not blank, without control characters",
+    "customer_ids": f"a list of 1 to {LONGEST_LIST} customer ids, with k for each at most {LONGEST_ANSWER:,} products",
     "product_id": f"a product of this shop: text of 1 to {MAX_ID} characters",
     "history": f"a list of up to {LONGEST_LIST} product ids of this shop",
     "page_views": f"a number from 0 to {MAX_AMOUNT:g}, or null where unknown",
@@ -102,6 +112,19 @@ class CustomerQuestion(_Filters):
     """What will this customer want next?"""
 
     customer_id: Text
+
+
+class BatchQuestion(_Filters):
+    """What will each of these customers want next?"""
+
+    customer_ids: Annotated[list[Text], Field(min_length=1, max_length=LONGEST_LIST)]
+
+    @field_validator("customer_ids")
+    @classmethod
+    def _within_reach(cls, ids: list[str], info: ValidationInfo) -> list[str]:
+        if len(ids) * info.data.get("k", 1) > LONGEST_ANSWER:
+            raise ValueError("the answer would be too long")
+        return ids
 
 
 class NewCustomerQuestion(_Filters):

@@ -1,6 +1,7 @@
 """Questions in, answers out: the one place where the page's API meets the Recommender.
 
-Plain HTTP and Gradio's own API both call this. A newer bundle is taken into use by setting `Service.shop`.
+Plain HTTP and Gradio's own API both call this. Its shop never changes: a newer bundle gets a Service of its own, see
+`live`.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import pandas as pd
 from pydantic import BaseModel
 
 from embedrec import columns
-from embedrec.app.questions import CustomerQuestion, NewCustomerQuestion, SimilarQuestion
+from embedrec.app.questions import BatchQuestion, CustomerQuestion, NewCustomerQuestion, SimilarQuestion
 from embedrec.serving.listed import Listed
 
 if TYPE_CHECKING:
@@ -53,6 +54,16 @@ class CustomerAnswer(BaseModel):
     items: list[Item]
 
 
+class BatchAnswer(BaseModel):
+    """Products for many customers, in the order in which they were asked for."""
+
+    model: ModelStamp
+    returned: int
+    unknown: list[str]
+    """Customers whom the shop does not know; they got popular products."""
+    answers: list[CustomerAnswer]
+
+
 class SimilarAnswer(BaseModel):
     """Products like one product."""
 
@@ -66,9 +77,11 @@ class Health(BaseModel):
     """Whether questions can be answered, by which model, and how old its data are."""
 
     ready: bool
-    model: ModelStamp
+    model: ModelStamp | None
     data_from: date | None
     age_days: int | None
+    refused: str | None
+    """Why a newer bundle in the same place is not in use: file and reason. Null where there is none such."""
 
 
 def _utc_today() -> date:
@@ -78,9 +91,14 @@ def _utc_today() -> date:
 class Service:
     """Answers the questions of the API from one Recommender. Raises RequestError on a malformed one."""
 
-    def __init__(self, shop: Recommender, today: Callable[[], date] = _utc_today) -> None:
+    def __init__(
+        self,
+        shop: Recommender,
+        today: Callable[[], date] = _utc_today,
+        refused: Callable[[], str | None] = lambda: None,
+    ) -> None:
         self.shop = shop
-        self._today = today
+        self._today, self._refused = today, refused
 
     def warm_up(self) -> None:
         """Ask one question of each kind, so that no customer waits for the first one."""
@@ -100,6 +118,15 @@ class Service:
         asked = [question.customer_id for question in questions]
         found = shop.recommend_many(asked, **questions[0].filters())
         return [_answer(shop, listed, customer) for listed, customer in zip(found, asked, strict=True)]
+
+    def recommend_batch(self, question: BatchQuestion) -> BatchAnswer:
+        """Recommend to many customers; those whom the shop does not know are named."""
+        shop, asked = self.shop, question.customer_ids
+        found = shop.recommend_many(asked, **question.filters())
+        answers = [_answer(shop, listed, customer) for listed, customer in zip(found, asked, strict=True)]
+        known_ones = shop.knows(asked)
+        unknown = dict.fromkeys(one for one, place in zip(asked, known_ones, strict=True) if place < 0)
+        return BatchAnswer(model=_stamp(shop), returned=len(answers), unknown=list(unknown), answers=answers)
 
     def recommend_new(self, question: NewCustomerQuestion) -> CustomerAnswer:
         """Recommend to someone who is described, not known."""
@@ -122,7 +149,8 @@ class Service:
         """Describe the model in use. Age counts days from the end of its data to today (UTC)."""
         info = self.shop.info
         age = None if info.data_until is None else (self._today() - info.data_until).days
-        return Health(ready=True, model=_stamp(self.shop), data_from=info.data_from, age_days=age)
+        stamp, refused = _stamp(self.shop), self._refused()
+        return Health(ready=True, model=stamp, data_from=info.data_from, age_days=age, refused=refused)
 
 
 def _answer(shop: Recommender, found: pd.DataFrame | Listed, customer: str | None) -> CustomerAnswer:

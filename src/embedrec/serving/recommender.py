@@ -18,7 +18,7 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from embedrec.bundle import Bundle, read_bundle
+from embedrec.bundle import MANIFEST, Bundle, read_bundle
 from embedrec.columns import (
     CATEGORY,
     PRICE,
@@ -29,7 +29,7 @@ from embedrec.columns import (
     TIME,
     TITLE,
 )
-from embedrec.errors import RequestError
+from embedrec.errors import BundleError, EmbedrecError, RequestError
 from embedrec.features import Customers, FeatureEncoder, build_history
 from embedrec.features.history import NEVER, Ints
 from embedrec.models import load_scorer
@@ -85,7 +85,16 @@ class Recommender:
             BundleError: a file is missing, damaged or of another format, or the weights do not fit.
             ConfigError: `as_of` is not a date.
         """
-        return cls(read_bundle(Path(path)), None if as_of is None else parse_date("as_of", as_of))
+        date, bundle = None if as_of is None else parse_date("as_of", as_of), read_bundle(Path(path))
+        try:
+            return cls(bundle, date)
+        except EmbedrecError:
+            raise
+        except Exception as error:
+            raise BundleError(
+                f"{Path(path) / MANIFEST}: the files of the bundle do not fit together ({type(error).__name__}); "
+                "export it again"
+            ) from error
 
     def add_products(self, frame: pd.DataFrame | str | Path) -> Self:
         """Take in new products, to be recommended from now on through their features; nothing is trained.
