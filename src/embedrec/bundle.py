@@ -19,10 +19,10 @@ import os
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Self
 
 import pandas as pd
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 from safetensors import SafetensorError
 from safetensors.torch import load, save
 from torch import Tensor
@@ -33,12 +33,31 @@ from embedrec.features import FeatureSchema
 from embedrec.models import ModelConfig
 from embedrec.tables.distinct import unfolded
 
-FORMAT = 3
+FORMAT = 4
 MANIFEST = "manifest.json"
 WEIGHTS = "model.safetensors"
 SCHEMA = "schema.json"
 FRAMES = ("customers", "products", "events")
 FILES = (WEIGHTS, SCHEMA, *(f"{name}.parquet" for name in FRAMES))
+
+
+class Chances(BaseModel):
+    """The knots of a monotone map from a score to the chance of a purchase, straight lines between them."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    scores: list[Annotated[float, Field(allow_inf_nan=False)]] = Field(min_length=1)
+    """Ascending."""
+    probabilities: list[Annotated[float, Field(ge=0, le=1)]]
+    """Not descending."""
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Self:
+        """Refuse what is no monotone map."""
+        pairs = (self.scores, self.probabilities)
+        if len(self.scores) != len(self.probabilities) or any(values != sorted(values) for values in pairs):
+            raise ValueError("knots of a monotone map expected")
+        return self
 
 
 class Manifest(BaseModel):
@@ -62,6 +81,12 @@ class Manifest(BaseModel):
     config: dict[str, Any]
     metrics: dict[str, Any]
     verdict: str
+    days: float | None = None
+    """Length of the validation window; None where its dates are made up."""
+    probability: Chances | None = None
+    """From the score of a recommended product to the chance that it is bought within so many days."""
+    audience: Chances | None = None
+    """From `evaluation.likelihood` to the chance that a customer buys a product within so many days."""
     beaten_by: str | None = None
     """The simple rival that the verdict recommends instead."""
     files: dict[str, str]

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from embedrec.features import Customers, Snapshot
 from embedrec.features.history import NEVER, Ints, distinct
+from embedrec.models.crowd import Crowd
 
 
 class Explanation(NamedTuple):
@@ -79,6 +80,10 @@ class Scorer(ABC):
             bought=np.empty(0, np.int64),
             pull=torch.zeros(len(items), 0, dtype=torch.float64),
         )
+
+    def crowd(self, users: Ints) -> Crowd:
+        """Make users[B] ready to be asked about any few products; hold on to them while the snapshot stays."""
+        return Crowd(lambda items: self.score(users, items))
 
     likeness = "Bought by the same customers"
     """What `similar` measures, in words."""

@@ -48,6 +48,8 @@ class ModelInfo:
     repeat_share: float | None
     hit_rate: float | None
     """Share of test customers who bought at least one of their ten recommendations."""
+    days: float | None
+    """Within how many days a probability means a purchase; None where the data carry no dates."""
     customers: int
     products: int
 
@@ -95,6 +97,7 @@ def model_info(manifest: Manifest, snapshot: Snapshot) -> ModelInfo:
         beaten_by=manifest.beaten_by,
         repeat_share=data["repeat_share"],
         hit_rate=_hit_rate(manifest),
+        days=manifest.days,
         customers=snapshot.history.n_users,
         products=int(snapshot.products.candidates.sum()),
     )
