@@ -81,8 +81,8 @@ class Manifest(BaseModel):
     config: dict[str, Any]
     metrics: dict[str, Any]
     verdict: str
-    days: float | None = None
-    """Length of the validation window; None where its dates are made up."""
+    days: int | None = None
+    """Length of the validation window, rounded; None where its dates are made up."""
     probability: Chances | None = None
     """From the score of a recommended product to the chance that it is bought within so many days."""
     audience: Chances | None = None

@@ -58,7 +58,7 @@ def export(
             "valid_from": day(shop.split.valid_from),
             "test_from": day(shop.split.test_from),
         },
-        days=(shop.split.test_from - shop.split.valid_from) / DAY if shop.split.dated else None,
+        days=max(round((shop.split.test_from - shop.split.valid_from) / DAY), 1) if shop.split.dated else None,
         probability=_chances(exported.probability),
         audience=_chances(exported.audience),
         config=config.model_dump(mode="json", exclude=LEFT_OUT),

@@ -48,7 +48,7 @@ class ModelInfo:
     repeat_share: float | None
     hit_rate: float | None
     """Share of test customers who bought at least one of their ten recommendations."""
-    days: float | None
+    days: int | None
     """Within how many days a probability means a purchase; None where the data carry no dates."""
     customers: int
     products: int
