@@ -11,6 +11,7 @@ import pandas as pd
 
 from embedrec import columns
 from embedrec.errors import RequestError
+from embedrec.serving import Explained, Reach
 
 HOSTILE = [
     "<script>window.hacked=1</script>",
@@ -57,6 +58,7 @@ class Info:
     beaten_by: str | None = None
     repeat_share: float | None = 0.31
     hit_rate: float | None = 0.53
+    days: int | None = 30
     customers: int = 300
     products: int = 5000
 
@@ -126,6 +128,78 @@ class FakeShop:
                 columns.CATEGORY: [self._category(p) for p in bought],
                 columns.PRICE: [self._price(p) for p in bought],
             }
+        )
+
+    def audience(
+        self,
+        product_id: str | None = None,
+        n: int = 500,
+        *,
+        products: Sequence[str] = (),
+        categories: Sequence[str] | None = None,
+        exclude_recent_days: int = 0,
+        progress: Any = None,
+    ) -> pd.DataFrame:
+        if (product_id is not None) + bool(products) + bool(categories) != 1:
+            raise RequestError("product_id", "exactly one is asked for")
+        if not set(categories or ()) <= set(CATEGORIES):
+            raise RequestError("categories", "no such category")
+        asked = [product_id] if product_id is not None else list(products)
+        if not set(asked) <= self._products:
+            raise RequestError("product_id" if product_id is not None else "products", "no such product")
+        if progress:
+            progress(len(self.customer_ids), len(self.customer_ids))
+        left_out = 3 if exclude_recent_days else 0
+        listed = self.customer_ids[left_out : left_out + n]
+        found = pd.DataFrame(
+            {
+                "rank": range(1, len(listed) + 1),
+                "customer_id": listed,
+                "probability": [0.4 / (place + 1) for place in range(len(listed))],
+                "last_purchase": [LAST_DAY - timedelta(days=place % 90) for place in range(len(listed))],
+                "bought_before": [2 if place % 4 == 0 else 0 for place in range(len(listed))],
+                "reason": [f"buys often from {CATEGORIES[place % len(CATEGORIES)]}" for place in range(len(listed))],
+            }
+        )
+        found.attrs.update(
+            customers=len(self.customer_ids),
+            left_out=left_out,
+            expected_buyers=float(found["probability"].sum()),
+            days=30,
+            products=len(asked) or 40,
+        )
+        return found
+
+    def reach(
+        self, product_id: str | None = None, *, products: Sequence[str] = (), categories: Sequence[str] | None = None
+    ) -> Reach:
+        if product_id == "P0001":
+            return Reach(280, 4, None, "only 4 of 280 customers bought within the test window")
+        contacted, reached = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0), (0.06, 0.11, 0.22, 0.38, 0.56, 0.84, 1.0)
+        lift = [a / b for a, b in zip(reached, contacted, strict=True)]
+        return Reach(280, 57, pd.DataFrame({"share_contacted": contacted, "share_reached": reached, "lift": lift}))
+
+    def explain(self, customer_id: str, product_id: str) -> Explained:
+        if product_id not in self._products:
+            raise RequestError("product_id", "no such product")
+        known = customer_id in self._known
+        score = 1.0 / (1 + self.product_ids.index(product_id))
+        parts = {"history": (score + 0.5, 0.1), "popularity": (-0.5, 0.2)} if known else {"popularity": (score, 0.2)}
+        bought = self.purchases(customer_id)[columns.PRODUCT].tolist()[:2]
+        return Explained(
+            customer_id=customer_id,
+            product_id=product_id,
+            cold_start=not known,
+            score=score,
+            probability=0.25 if known else None,
+            reason=f"Because they bought {bought[0]}" if known else "Popular with other customers",
+            parts=pd.DataFrame(
+                [(name, f"words of {name}", *values) for name, values in parts.items()],
+                columns=["part", "words", "value", "average"],
+            ),
+            purchases=pd.DataFrame(
+                {"product_id": bought, "title": [self.titles.get(one) for one in bought], "value": 0.25}
+            ),
         )
 
     def _category(self, product: str) -> str | None:

@@ -14,14 +14,16 @@ from embedrec.app.guard import HEALTH, Guard
 from embedrec.app.page import mount_page
 from embedrec.app.questions import (
     RULES,
+    AudienceQuestion,
     CustomerQuestion,
+    ExplainQuestion,
     NewCustomerQuestion,
     SimilarQuestion,
     field_at_fault,
     read_json,
     rule,
 )
-from embedrec.app.service import CustomerAnswer, Health, Service, SimilarAnswer
+from embedrec.app.service import AudienceAnswer, CustomerAnswer, ExplainAnswer, Health, Service, SimilarAnswer
 from embedrec.errors import RequestError
 
 if TYPE_CHECKING:
@@ -31,7 +33,8 @@ if TYPE_CHECKING:
 def create_app(
     shop: Recommender, *, allowed_hosts: Iterable[str] = (), login: tuple[str, str] | None = None
 ) -> FastAPI:
-    """Serve `shop` at `/` (the page) and at `/recommend`, `/recommend_new`, `/similar` and `/health`.
+    """Serve `shop` at `/` (the page) and at `/recommend`, `/recommend_new`, `/similar`, `/audience`,
+    `/explain` and `/health`.
 
     Only the machine itself may ask, by a loopback name, unless `allowed_hosts` names others. With `login`
     (user, password) everything but `/health` asks for it. One question of each kind is answered before this
@@ -89,6 +92,16 @@ def _routes(service: Service) -> APIRouter:
     def similar(question: SimilarQuestion) -> SimilarAnswer:
         """Find products like one product."""
         return service.similar(question)
+
+    @routes.post("/audience")
+    def audience(question: AudienceQuestion) -> AudienceAnswer:
+        """Find the customers most likely to buy a product, any of several, or any of some categories."""
+        return service.audience(question)
+
+    @routes.post("/explain")
+    def explain(question: ExplainQuestion) -> ExplainAnswer:
+        """Take the score of one product for one customer apart."""
+        return service.explain(question)
 
     @routes.get(HEALTH)
     async def health() -> Health:
