@@ -21,10 +21,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Annotated, Any, Self, TypeVar
 
 import pandas as pd
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 from safetensors import SafetensorError
 from safetensors.torch import load, save
 from torch import Tensor
@@ -46,7 +46,7 @@ from embedrec.models import ModelConfig
 from embedrec.tables.distinct import unfolded
 from embedrec.tables.model import CUSTOMER_COLUMNS, EVENT_COLUMNS, PRODUCT_COLUMNS
 
-FORMAT = 3
+FORMAT = 4
 MANIFEST = "manifest.json"
 WEIGHTS = "model.safetensors"
 SCHEMA = "schema.json"
@@ -56,6 +56,25 @@ _IDS = {"customers": CUSTOMER, "products": PRODUCT}
 _NUMBERS = (PAGE_VIEWS, TIME_SPENT, PRICE, RATING, RATING_COUNT, QUANTITY)
 Parsed = TypeVar("Parsed")
 FILES = (WEIGHTS, SCHEMA, *(f"{name}.parquet" for name in FRAMES))
+
+
+class Chances(BaseModel):
+    """The knots of a monotone map from a score to the chance of a purchase, straight lines between them."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    scores: list[Annotated[float, Field(allow_inf_nan=False)]] = Field(min_length=1)
+    """Ascending."""
+    probabilities: list[Annotated[float, Field(ge=0, le=1)]]
+    """Not descending."""
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Self:
+        """Refuse what is no monotone map."""
+        pairs = (self.scores, self.probabilities)
+        if len(self.scores) != len(self.probabilities) or any(values != sorted(values) for values in pairs):
+            raise ValueError("knots of a monotone map expected")
+        return self
 
 
 class Manifest(BaseModel):
@@ -79,6 +98,12 @@ class Manifest(BaseModel):
     config: dict[str, Any]
     metrics: dict[str, Any]
     verdict: str
+    days: int | None = None
+    """Length of the validation window, rounded; None where its dates are made up."""
+    probability: Chances | None = None
+    """From the score of a recommended product to the chance that it is bought within so many days."""
+    audience: Chances | None = None
+    """From `evaluation.likelihood` to the chance that a customer buys a product within so many days."""
     beaten_by: str | None = None
     """The simple rival that the verdict recommends instead."""
     files: dict[str, str]

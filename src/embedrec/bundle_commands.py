@@ -8,13 +8,12 @@ from __future__ import annotations
 import argparse
 import json
 import math
-import os
 import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from embedrec.cli import Parser
+from embedrec.cli import Parser, check_target
 from embedrec.errors import ConfigError, DataError, quoted
 
 if TYPE_CHECKING:  # pandas and torch take a second to load, which --help need not wait for
@@ -61,13 +60,8 @@ def recommend(arguments: list[str]) -> None:
         raise ConfigError("--json goes with --customer; lists of many customers are written to --out as CSV")
     if given.only == "again" and given.exclude_bought:
         raise ConfigError("--only again asks for what --exclude-bought leaves out; give one of them")
-    if given.out is not None and (Path(given.out).is_dir() or not Path(given.out).name):
-        raise ConfigError(f"--out {given.out}: wanted a file, found a folder; name a CSV file")
-    for flag, source in (("--customers", given.customers), ("--new-products", given.new_products)):
-        if None not in (given.out, source) and os.path.realpath(given.out) == os.path.realpath(source):
-            raise ConfigError(f"--out {given.out} is the file of {flag}; name another")
-    if given.out is not None and not Path(os.path.realpath(given.out)).parent.is_dir():
-        raise ConfigError(f"--out {given.out}: there is no such folder; make it first")
+    if given.out is not None:
+        check_target(given.out, {"--customers": given.customers, "--new-products": given.new_products})
 
     from embedrec.serving import Recommender
 

@@ -7,7 +7,8 @@ import errno
 import os
 import sys
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 from embedrec.errors import ConfigError, EmbedrecError
@@ -25,6 +26,36 @@ class Parser(argparse.ArgumentParser):
     def error(self, message: str) -> Any:
         """Raise instead of printing the usage."""
         raise ConfigError(f"{message}; see --help")
+
+
+def check_target(out: str, sources: Mapping[str, str | None]) -> None:
+    """Refuse a file of --out that cannot be written, or that is one of the files read; sources are by their flags.
+
+    Raises:
+        ConfigError: it is a folder, its folder is missing, or it is a source.
+    """
+    if Path(out).is_dir() or not Path(out).name:
+        raise ConfigError(f"--out {out}: wanted a file, found a folder; name a CSV file")
+    for flag, source in sources.items():
+        if source is not None and os.path.realpath(out) == os.path.realpath(source):
+            raise ConfigError(f"--out {out} is the file of {flag}; name another")
+    if not Path(os.path.realpath(out)).parent.is_dir():
+        raise ConfigError(f"--out {out}: there is no such folder; make it first")
+
+
+def write_whole(target: Path, text: str) -> None:
+    """Write a file of --out whole or not at all.
+
+    Raises:
+        ConfigError: it cannot be written.
+    """
+    partial = target.with_name(f".{target.name}.partial")
+    try:
+        partial.write_text(text, encoding="utf-8", newline="")
+        partial.replace(target)
+    except OSError as error:
+        partial.unlink(missing_ok=True)
+        raise ConfigError(f"--out {target} cannot be written ({error.strerror})") from error
 
 
 def guarded(command: Callable[[], int | None]) -> int:

@@ -12,6 +12,7 @@ import pandas as pd
 
 from embedrec import columns
 from embedrec.errors import RequestError
+from embedrec.serving import Explained, Reach
 from embedrec.serving.listed import Listed
 from embedrec.serving.profile import Month
 from embedrec.serving.requests import check_only
@@ -48,13 +49,6 @@ class Profile:
     usual_price: float | None = 12.9
     segment: Segment | None = LOYAL
     months: tuple[Month, ...] = (Month(date(2025, 11, 1), 3, 40.5), Month(date(2025, 12, 1), 1, 12.0))
-
-
-@dataclass(frozen=True)
-class Reach:
-    customers: int
-    buyers: int
-    curve: pd.DataFrame
 
 
 @dataclass(frozen=True)
@@ -190,6 +184,10 @@ class FakeShop:
         exclude_recent_days: int = 0,
         progress: Any = None,
     ) -> pd.DataFrame:
+        if (product_id is not None) + bool(products) + bool(categories) != 1:
+            raise RequestError("product_id", "exactly one is asked for")
+        if not set(categories or ()) <= set(CATEGORIES):
+            raise RequestError("categories", "no such category")
         asked = [product_id] if product_id is not None else list(products)
         if not set(asked) <= self._products:
             raise RequestError("product_id" if product_id is not None else "products", "no such product")
@@ -218,12 +216,35 @@ class FakeShop:
 
     def reach(
         self, product_id: str | None = None, *, products: Sequence[str] = (), categories: Sequence[str] | None = None
-    ) -> Reach | None:
+    ) -> Reach:
         if product_id == "P0001":
-            return None
+            return Reach(280, 4, None, "only 4 of 280 customers bought within the test window")
         contacted, reached = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0), (0.06, 0.11, 0.22, 0.38, 0.56, 0.84, 1.0)
         lift = [a / b for a, b in zip(reached, contacted, strict=True)]
         return Reach(280, 57, pd.DataFrame({"share_contacted": contacted, "share_reached": reached, "lift": lift}))
+
+    def explain(self, customer_id: str, product_id: str) -> Explained:
+        if product_id not in self._products:
+            raise RequestError("product_id", "no such product")
+        known = customer_id in self._known
+        score = 1.0 / (1 + self.product_ids.index(product_id))
+        parts = {"history": (score + 0.5, 0.1), "popularity": (-0.5, 0.2)} if known else {"popularity": (score, 0.2)}
+        bought = self.purchases(customer_id)[columns.PRODUCT].tolist()[:2]
+        return Explained(
+            customer_id=customer_id,
+            product_id=product_id,
+            cold_start=not known,
+            score=score,
+            probability=0.25 if known else None,
+            reason=f"Because they bought {bought[0]}" if known else "Popular with other customers",
+            parts=pd.DataFrame(
+                [(name, f"words of {name}", *values) for name, values in parts.items()],
+                columns=["part", "words", "value", "average"],
+            ),
+            purchases=pd.DataFrame(
+                {"product_id": bought, "title": [self.titles.get(one) for one in bought], "value": 0.25}
+            ),
+        )
 
     def _category(self, product: str) -> str | None:
         number = self.product_ids.index(product)

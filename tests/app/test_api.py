@@ -149,6 +149,76 @@ def test_similar(client):
     assert_refused(ask(client, "/similar", product_id="no such"), 422, "product_id", "no such")
 
 
+def test_audience(client):
+    answer = ask(client, "/audience", product_id="P0101", n=4, exclude_recent_days=30).json()
+    assert list(answer) == [
+        "products", "customers", "left_out", "returned", "expected_buyers", "days", "model", "items"
+    ]  # fmt: skip
+    assert (answer["products"], answer["left_out"], answer["returned"], answer["days"]) == (1, 3, 4, 30)
+    assert answer["items"][0] == {
+        "rank": 1,
+        "customer_id": "C0004",
+        "probability": 0.4,
+        "last_purchase": "2025-12-31",
+        "bought_before": 2,
+        "reason": "buys often from Coffee & Tea",
+    }
+    assert ask(client, "/audience", products=["P0101", "P0102"]).json()["products"] == 2
+    assert ask(client, "/audience", categories=["Toys"]).json()["products"] == 40
+
+
+def test_what_an_audience_cannot_tell_is_null(serve):
+    class Undated(FakeShop):
+        def audience(self, *args, **asked):
+            found = super().audience(*args, **asked).assign(probability=float("nan"), last_purchase=None)
+            found.attrs.update(expected_buyers=None, days=None)
+            return found
+
+    answer = ask(serve(Undated(products=40)), "/audience", product_id="P0001", n=2).json()
+    assert (answer["expected_buyers"], answer["days"]) == (None, None)
+    assert [(one["probability"], one["last_purchase"]) for one in answer["items"]] == [(None, None)] * 2
+
+
+@pytest.mark.parametrize(
+    ("question", "field"),
+    [
+        ({}, "product_id"),
+        ({"product_id": "P0001", "products": ["P0002"]}, "product_id"),
+        ({"product_id": "P0001", "categories": ["Toys"]}, "product_id"),
+        ({"product_id": "no such"}, "product_id"),
+        ({"products": ["no such"]}, "products"),
+        ({"products": "P0001"}, "products"),
+        ({"products": ["P0001"] * 1001}, "products"),
+        ({"categories": ["no such"]}, "categories"),
+        ({"product_id": "P0001", "n": 0}, "n"),
+        ({"product_id": "P0001", "n": 100_001}, "n"),
+        ({"product_id": "P0001", "n": 5.5}, "n"),
+        ({"product_id": "P0001", "exclude_recent_days": -1}, "exclude_recent_days"),
+        ({"product_id": "P0001", "exclude_recent_days": True}, "exclude_recent_days"),
+        ({"product_id": "P0001", "k": 5}, "body"),
+    ],
+)
+def test_bad_audiences(client, question, field):
+    assert_refused(ask(client, "/audience", **question), 422, field, "no such")
+
+
+def test_explain(client):
+    answer = ask(client, "/explain", customer_id="C0042", product_id="P0004").json()
+    assert list(answer) == [
+        "customer_id", "product_id", "cold_start", "score", "probability", "reason", "parts", "purchases", "model"
+    ]  # fmt: skip
+    assert (answer["cold_start"], answer["score"], answer["probability"]) == (False, 0.25, 0.25)
+    assert answer["parts"] == [
+        {"part": "history", "words": "words of history", "value": 0.75, "average": 0.1},
+        {"part": "popularity", "words": "words of popularity", "value": -0.5, "average": 0.2},
+    ]
+    assert answer["purchases"][0] == {"product_id": "P0011", "value": 0.25}
+    stranger = ask(client, "/explain", customer_id="nobody", product_id="P0004").json()
+    assert (stranger["cold_start"], stranger["probability"], stranger["purchases"]) == (True, None, [])
+    assert_refused(ask(client, "/explain", customer_id="C0042", product_id="no such"), 422, "product_id", "no such")
+    assert_refused(ask(client, "/explain", customer_id="C0042"), 422, "product_id")
+
+
 def test_k_above_the_catalogue_gives_a_shorter_list(serve):
     with serve(FakeShop(products=40)) as client:
         assert ask(client, "/recommend", customer_id="C0001", k=MAX_K).json()["returned"] == 40
@@ -175,7 +245,11 @@ def test_hostile_text_is_a_plain_look_up(client, hostile):
 def test_bad_ids(client, value):
     body = json.dumps({"customer_id": value, "product_id": value})
     not_echoed = [value] if isinstance(value, str) and len(value) > 20 else ["passwd"]
-    for route, field in (("/recommend", "customer_id"), ("/similar", "product_id")):
+    for route, field in (
+        ("/recommend", "customer_id"),
+        ("/similar", "product_id"),
+        ("/explain", "customer_id"),
+    ):
         only = json.dumps({field: json.loads(body)[field]})
         assert_refused(client.post(route, content=only, headers=JSON), 422, field, *not_echoed)
     basket = json.dumps({"history": [value]})

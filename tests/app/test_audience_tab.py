@@ -15,6 +15,7 @@ from embedrec.app.audience_views import SHOWN, audience_result, curve, file_refu
 from embedrec.app.downloads import as_csv
 from embedrec.app.uploads import LARGEST_FILE, TOO_LARGE, received
 from embedrec.errors import DataError
+from embedrec.serving import Reach
 from embedrec.serving.lists import customer_lists
 
 
@@ -71,10 +72,11 @@ def test_an_audience_in_words() -> None:
 
 def test_too_few_buyers_and_nobody_left() -> None:
     shop = FakeShop()
-    assert "Too few buyers to say." in audience_result("x", shop.audience("P0001"), shop.reach("P0001"))
+    shown = audience_result("x", shop.audience("P0001"), shop.reach("P0001"))
+    assert "Too little to say.</strong> Only 4 of 280 customers bought within the test window." in shown
     nobody = shop.audience("P0001").head(0)
     nobody.attrs.update(customers=300, left_out=300, expected_buyers=0.0, days=None, products=1)
-    shown = audience_result("x", nobody, None)
+    shown = audience_result("x", nobody, shop.reach("P0001"))
     assert "Nobody is left in this list." in shown
     assert "0 of 300" in shown
 
@@ -82,14 +84,14 @@ def test_too_few_buyers_and_nobody_left() -> None:
 def test_without_probabilities_and_dates() -> None:
     found = FakeShop().audience("P0001", n=2).assign(probability=float("nan"), last_purchase=pd.NaT)
     found.attrs.update(customers=300, left_out=0, expected_buyers=None, days=None, products=1)
-    shown = audience_result("x", found, None)
+    shown = audience_result("x", found, FakeShop().reach("P0001"))
     assert "Expected to buy" not in shown
     assert "nan" not in shown.lower().replace("nanny", "")
 
 
 def test_the_picture_has_a_dot_for_each_figure_and_stays_inside() -> None:
     points = FakeShop().reach("P0345")
-    assert points is not None
+    assert points.curve is not None
     drawn = curve(points.curve)
     assert drawn.count("<circle") == len(points.curve)
     assert "the best 10 % of customers hold 38 % of the buyers" in drawn
@@ -100,7 +102,7 @@ def test_hostile_text_is_escaped(hostile: str) -> None:
     shop = FakeShop()
     audience = shop.audience("P0345").assign(customer_id=hostile, reason=hostile)
     for shown in (
-        audience_result(hostile, audience, None),
+        audience_result(hostile, audience, Reach(9, 1, None, hostile)),
         lists_result(1, [hostile] * 5, 9, 2),
         file_refused(hostile),
     ):

@@ -52,11 +52,17 @@ def test_gradios_api_gives_the_answers_of_plain_http(client):
     assert (event, data) == ("complete", [client.post("/recommend_batch", json={**question, "price": [5, 40]}).json()])
     event, data = call(client, "similar", "P0101", 3)
     assert data == [client.post("/similar", json={"product_id": "P0101", "k": 3}).json()]
+    event, data = call(client, "audience", None, ["P0101", "P0102"], None, 3, 0)
+    assert data == [client.post("/audience", json={"products": ["P0101", "P0102"], "n": 3}).json()]
+    event, data = call(client, "explain", "C0042", "P0101")
+    assert data == [client.post("/explain", json={"customer_id": "C0042", "product_id": "P0101"}).json()]
 
 
 def test_only_the_questions_are_listed(client):
     listed = client.get("/gradio_api/info").json()["named_endpoints"]
-    assert set(listed) == {"/recommend", "/recommend_batch", "/recommend_new", "/similar"}
+    assert set(listed) == {
+        "/recommend", "/recommend_batch", "/recommend_new", "/similar", "/audience", "/explain"
+    }  # fmt: skip
     names = [parameter["parameter_name"] for parameter in listed["/recommend"]["parameters"]]
     assert names == [
         "customer_id", "k", "exclude_bought", "categories", "price", "only", "in_stock", "diversity"

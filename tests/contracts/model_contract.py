@@ -6,6 +6,7 @@ class TestMyModel(ModelContract):
 
 from __future__ import annotations
 
+import math
 from typing import Any, ClassVar
 
 import numpy as np
@@ -16,6 +17,7 @@ import torch
 from embedrec.columns import CATEGORY, PRICE, PRODUCT
 from embedrec.features import FeatureEncoder, Snapshot
 from embedrec.models import Scorer, scorer_of
+from embedrec.serving.explaining import PART_WORDS, take_apart
 from embedrec.tables import Tables
 from shops import START, at_day, before, history_of, small_shop, tables_of
 
@@ -126,6 +128,14 @@ class ModelContract:
         assert torch.equal(scorer.score(everybody, items), scorer.score(everybody)[:, items])
         assert scorer.score(everybody, items[:0]).shape == (len(everybody), 0)
 
+    def test_a_crowd_gives_the_same_scores(self, scorer: Scorer, snapshot: Snapshot, everybody: np.ndarray) -> None:
+        crowd, every = scorer.crowd(everybody), np.arange(snapshot.history.n_items)
+        expected = scorer.score(everybody).float()
+        torch.testing.assert_close(crowd.scores(every), expected, rtol=1e-5, atol=1e-5)
+        items = np.array([9, 2, 27])
+        torch.testing.assert_close(crowd.scores(items), expected[:, items], rtol=1e-5, atol=1e-5)
+        assert scorer.crowd(everybody[:0]).scores(items).shape == (0, 3)
+
     def test_nobody_is_no_error(self, scorer: Scorer, snapshot: Snapshot, everybody: np.ndarray) -> None:
         assert scorer.score(everybody[:0]).shape == (0, snapshot.history.n_items)
 
@@ -182,6 +192,19 @@ class ModelContract:
                 pulled = told.pull.sum(1)[new]
                 torch.testing.assert_close(pulled, told.parts["history"][new], rtol=1e-9, atol=1e-9)
                 assert not told.pull[~new].any()
+
+    def test_a_table_of_parts_adds_up_to_the_score_in_words(
+        self, scorer: Scorer, snapshot: Snapshot, everybody: np.ndarray
+    ) -> None:
+        for user in everybody[::4]:
+            customer = snapshot.customers(user[None])
+            for item in (0, 8, 29):
+                score, parts, purchases = take_apart(scorer, snapshot, customer, item)
+                assert score == float(scorer.score(customer)[0, item])
+                assert math.fsum(parts["value"]) == pytest.approx(score, rel=1e-12, abs=1e-12)
+                assert set(purchases[PRODUCT]) <= set(snapshot.history.product_ids[customer.bought.values])
+                told = scorer.score_parts(customer).keys()
+                assert set(parts["part"]) <= set(told) <= set(PART_WORDS)
 
     def test_a_product_is_closest_to_itself(self, scorer: Scorer, snapshot: Snapshot) -> None:
         sold = np.unique(snapshot.history.items[snapshot.history.times < NOW])

@@ -21,15 +21,25 @@ from embedrec.app.live import LOOK_EVERY, Live, Standing, state_of
 from embedrec.app.page import mount_page
 from embedrec.app.questions import (
     RULES,
+    AudienceQuestion,
     BatchQuestion,
     CustomerQuestion,
+    ExplainQuestion,
     NewCustomerQuestion,
     SimilarQuestion,
     field_at_fault,
     read_json,
     rule,
 )
-from embedrec.app.service import BatchAnswer, CustomerAnswer, Health, Service, SimilarAnswer
+from embedrec.app.service import (
+    AudienceAnswer,
+    BatchAnswer,
+    CustomerAnswer,
+    ExplainAnswer,
+    Health,
+    Service,
+    SimilarAnswer,
+)
 from embedrec.errors import BundleError, RequestError
 
 if TYPE_CHECKING:
@@ -172,6 +182,16 @@ def _routes(service: Service) -> APIRouter:
     def similar(question: SimilarQuestion) -> SimilarAnswer:
         """Find products like one product."""
         return service.similar(question)
+
+    @routes.post("/audience")
+    def audience(question: AudienceQuestion) -> AudienceAnswer:
+        """Find the customers most likely to buy a product, any of several, or any of some categories."""
+        return service.audience(question)
+
+    @routes.post("/explain")
+    def explain(question: ExplainQuestion) -> ExplainAnswer:
+        """Take the score of one product for one customer apart."""
+        return service.explain(question)
 
     @routes.get(HEALTH, responses={503: {"model": Health, "description": "no bundle can be used; why"}})
     async def health() -> Health:

@@ -17,6 +17,7 @@ from embedrec.app.uploads import NAME, file_box, received
 from embedrec.columns import CUSTOMER, PRODUCT
 from embedrec.errors import DataError, RequestError
 from embedrec.serving.lists import customer_lists
+from embedrec.serving.requests import MAX_AUDIENCE
 from embedrec.tables.id_lists import parse_ids_csv
 
 if TYPE_CHECKING:
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
 
 PRODUCT_CHOICE, CATEGORY_CHOICE, FILE_CHOICE = "A product", "A category", "A list of products"
 USUAL_SIZE, LONGEST_PAUSE = 500, 365  # customers, days
-MOST_CUSTOMERS = 100_000  # of an audience
 MOST_ROWS = 50_000  # of a file of suggestions; scripts/recommend.py makes longer ones
 
 _EMPTY = views.notice(
@@ -59,7 +59,7 @@ def _who_buys(service: Service) -> None:
         box = file_box("products-file", "A CSV file with a column product_id")
     with gr.Row():
         size = gr.Slider(
-            1, min(MOST_CUSTOMERS, max(len(shop.customer_ids), 1)), value=min(USUAL_SIZE, len(shop.customer_ids) or 1),
+            1, min(MAX_AUDIENCE, max(len(shop.customer_ids), 1)), value=min(USUAL_SIZE, len(shop.customer_ids) or 1),
             step=1, precision=0, label="How many customers",
         )  # fmt: skip
         pause = gr.Slider(
@@ -83,7 +83,9 @@ def _who_buys(service: Service) -> None:
             if chosen is None:
                 return _EMPTY
             audience = shop.audience(**chosen.products, **_limits(size, pause), progress=_told(progress, "customers"))
-            return audience_result(chosen.name, audience, shop.reach(**chosen.products))
+            return audience_result(
+                chosen.name, audience, shop.reach(**chosen.products, progress=_told(progress, "customers"))
+            )
         except RequestError as error:
             return mending(error)
         except DataError as error:

@@ -12,7 +12,7 @@ from embedrec.app.service import known
 from embedrec.app.views import _count, _day, _share, _text, notice
 
 if TYPE_CHECKING:
-    from embedrec.serving.audience import Reach
+    from embedrec.serving import Reach
 
 SHOWN = 50  # customers; the file has them all
 NAMED = 3  # unknown ids
@@ -20,7 +20,7 @@ WIDTH, HEIGHT, LEFT, BOTTOM, TOP, RIGHT = 360, 240, 44, 36, 10, 12  # of the pic
 BEST = 0.10  # share of the customers that the sentence beside the picture speaks of
 
 
-def audience_result(what: str, audience: pd.DataFrame, reach: Reach | None) -> str:
+def audience_result(what: str, audience: pd.DataFrame, reach: Reach) -> str:
     """How many and how good, who, and how well such a list worked in the test. `what` is plain text."""
     return f'<div class="er-result er-audience">{_size(what, audience)}{_reach(reach)}{_customers(audience)}</div>'
 
@@ -48,14 +48,10 @@ def _people(expected: float) -> str:
     return f"about {expected:,.0f}" if expected >= 1.5 else "one or two" if expected >= 0.5 else "hardly anybody"
 
 
-def _reach(reach: Reach | None) -> str:
+def _reach(reach: Reach) -> str:
     title = '<div class="er-title"><h3>Would such a list have worked?</h3></div>'
-    if reach is None:
-        body = notice(
-            "Too few buyers to say.",
-            "In the weeks held back for the test, too few customers bought this to measure a list. "
-            "Try a whole category.",
-        )
+    if reach.curve is None:
+        body = notice("Too little to say.", f"{_text(reach.why[:1].upper() + reach.why[1:])}. Try a whole category.")
         return f'<section class="er-card er-reach">{title}{body}</section>'
     best = reach.curve[reach.curve["share_contacted"] <= BEST + 1e-9].iloc[-1]
     sentence = (

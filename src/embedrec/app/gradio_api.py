@@ -13,8 +13,10 @@ from gradio.events import api
 from pydantic import BaseModel, ValidationError
 
 from embedrec.app.questions import (
+    AudienceQuestion,
     BatchQuestion,
     CustomerQuestion,
+    ExplainQuestion,
     NewCustomerQuestion,
     SimilarQuestion,
     field_at_fault,
@@ -25,7 +27,7 @@ from embedrec.errors import RequestError
 
 
 def gradio_api(service: Service) -> None:
-    """Add the endpoints `/recommend`, `/recommend_batch`, `/recommend_new` and `/similar` to the current Blocks."""
+    """Add endpoints named as the plain HTTP routes to the current Blocks."""
 
     def recommend(
         customer_id: str,
@@ -98,7 +100,29 @@ def gradio_api(service: Service) -> None:
         """Find products like one product."""
         return _answer(SimilarQuestion, service.similar, {"product_id": product_id, "k": k})
 
-    for question in (recommend, recommend_batch, recommend_new, similar):
+    def audience(
+        product_id: str | None = None,
+        products: list[str] | None = None,
+        categories: list[str] | None = None,
+        n: int = 500,
+        exclude_recent_days: int = 0,
+    ) -> dict[str, Any]:
+        """Find the customers most likely to buy a product, any of several, or any of some categories."""
+        given = {
+            "product_id": product_id,
+            "products": products if products is not None else [],
+            "categories": categories if categories is not None else [],
+            "n": n,
+            "exclude_recent_days": exclude_recent_days,
+        }
+        return _answer(AudienceQuestion, service.audience, given)
+
+    def explain(customer_id: str, product_id: str) -> dict[str, Any]:
+        """Take the score of one product for one customer apart."""
+        given = {"customer_id": customer_id, "product_id": product_id}
+        return _answer(ExplainQuestion, service.explain, given)
+
+    for question in (recommend, recommend_batch, recommend_new, similar, audience, explain):
         api(question, api_name=question.__name__)
 
 

@@ -21,7 +21,7 @@ from pydantic import (
     field_validator,
 )
 
-from embedrec.serving.requests import MAX_AMOUNT, MAX_ID, MAX_K
+from embedrec.serving.requests import MAX_AMOUNT, MAX_AUDIENCE, MAX_DAYS, MAX_ID, MAX_K
 
 LONGEST_LIST = 1000
 LONGEST_ANSWER = 50_000  # products in one answer: some 10 MB
@@ -29,7 +29,11 @@ LONGEST_ANSWER = 50_000  # products in one answer: some 10 MB
 RULES = {
     "customer_id": f"text of 1 to {MAX_ID} characters, not blank, without control characters",
     "customer_ids": f"a list of 1 to {LONGEST_LIST} customer ids, with k for each at most {LONGEST_ANSWER:,} products",
-    "product_id": f"a product of this shop: text of 1 to {MAX_ID} characters",
+    "product_id": f"a product of this shop: text of 1 to {MAX_ID} characters; "
+    "an audience is of exactly one of product_id, products and categories",
+    "products": f"a list of up to {LONGEST_LIST} product ids of this shop",
+    "n": f"a whole number from 1 to {MAX_AUDIENCE}",
+    "exclude_recent_days": f"a whole number from 0 to {MAX_DAYS}",
     "history": f"a list of up to {LONGEST_LIST} product ids of this shop",
     "page_views": f"a number from 0 to {MAX_AMOUNT:g}, or null where unknown",
     "time_spent": f"a number from 0 to {MAX_AMOUNT:g}, or null where unknown",
@@ -140,6 +144,23 @@ class SimilarQuestion(_Question):
 
     product_id: Text
     k: K = 10
+
+
+class AudienceQuestion(_Question):
+    """Which customers are most likely to buy this product, or any of several? Exactly one of the three is asked for."""
+
+    product_id: Text | None = None
+    products: Annotated[list[Text], Field(max_length=LONGEST_LIST)] = []
+    categories: Annotated[list[Text], Field(max_length=LONGEST_LIST)] = []
+    n: Annotated[int, Field(ge=1, le=MAX_AUDIENCE)] = 500
+    exclude_recent_days: Annotated[int, Field(ge=0, le=MAX_DAYS)] = 0
+
+
+class ExplainQuestion(_Question):
+    """Why does this customer get this product?"""
+
+    customer_id: Text
+    product_id: Text
 
 
 def read_json(body: bytes) -> Any:

@@ -15,7 +15,14 @@ import pandas as pd
 from pydantic import BaseModel
 
 from embedrec import columns
-from embedrec.app.questions import BatchQuestion, CustomerQuestion, NewCustomerQuestion, SimilarQuestion
+from embedrec.app.questions import (
+    AudienceQuestion,
+    BatchQuestion,
+    CustomerQuestion,
+    ExplainQuestion,
+    NewCustomerQuestion,
+    SimilarQuestion,
+)
 from embedrec.serving.listed import Listed
 
 if TYPE_CHECKING:
@@ -73,6 +80,60 @@ class SimilarAnswer(BaseModel):
     items: list[Item]
 
 
+class Buyer(BaseModel):
+    """One customer of an audience; what is not known is null."""
+
+    rank: int
+    customer_id: str
+    probability: float | None
+    last_purchase: date | None
+    bought_before: int
+    reason: str
+
+
+class AudienceAnswer(BaseModel):
+    """Customers likely to buy; `expected_buyers` of those returned, within `days` days."""
+
+    products: int
+    customers: int
+    left_out: int
+    returned: int
+    expected_buyers: float | None
+    days: int | None
+    model: ModelStamp
+    items: list[Buyer]
+
+
+class ScorePart(BaseModel):
+    """One part of a score, and its average over all products."""
+
+    part: str
+    words: str
+    value: float
+    average: float
+
+
+class Pull(BaseModel):
+    """What a bought product adds to the part "history"."""
+
+    product_id: str
+    value: float
+
+
+class ExplainAnswer(BaseModel):
+    """A score taken apart; the values of the parts add up to it."""
+
+    customer_id: str
+    product_id: str
+    cold_start: bool
+    score: float
+    probability: float | None
+    reason: str
+    parts: list[ScorePart]
+    purchases: list[Pull]
+    model: ModelStamp
+
+
 class Health(BaseModel):
     """Whether questions can be answered, by which model, and how old its data are."""
 
@@ -101,10 +162,11 @@ class Service:
         self._today, self._refused = today, refused
 
     def warm_up(self) -> None:
-        """Ask one question of each kind, so that no customer waits for the first one."""
+        """Ask one question of each kind, so that no customer waits for the first one; an audience takes its time."""
         first = self.shop.product_ids[0]
         for customer in self.shop.customer_ids[:1]:
             self.recommend(CustomerQuestion(customer_id=customer))
+            self.explain(ExplainQuestion(customer_id=customer, product_id=first))
         self.recommend_new(NewCustomerQuestion(history=[first]))
         self.similar(SimilarQuestion(product_id=first))
 
@@ -144,6 +206,40 @@ class Service:
         shop = self.shop
         items = _items(shop, _columns(shop.similar(question.product_id, k=question.k)))
         return SimilarAnswer(product_id=question.product_id, returned=len(items), model=_stamp(shop), items=items)
+
+    def audience(self, question: AudienceQuestion) -> AudienceAnswer:
+        """Find the customers most likely to buy a product, or any of several."""
+        shop = self.shop
+        found = shop.audience(
+            question.product_id,
+            question.n,
+            products=question.products,
+            categories=question.categories or None,
+            exclude_recent_days=question.exclude_recent_days,
+        )
+        items = [Buyer(**{str(name): known(value) for name, value in row.items()}) for row in found.to_dict("records")]
+        return AudienceAnswer(
+            **{str(name): value for name, value in found.attrs.items()},
+            returned=len(items),
+            model=_stamp(shop),
+            items=items,
+        )
+
+    def explain(self, question: ExplainQuestion) -> ExplainAnswer:
+        """Take the score of one product for one customer apart."""
+        shop = self.shop
+        told = shop.explain(question.customer_id, question.product_id)
+        return ExplainAnswer(
+            customer_id=told.customer_id,
+            product_id=told.product_id,
+            cold_start=told.cold_start,
+            score=told.score,
+            probability=told.probability,
+            reason=told.reason,
+            parts=[ScorePart.model_validate(row) for row in told.parts.to_dict("records")],
+            purchases=[Pull.model_validate(row) for row in told.purchases.to_dict("records")],
+            model=_stamp(shop),
+        )
 
     def health(self) -> Health:
         """Describe the model in use. Age counts days from the end of its data to today (UTC)."""

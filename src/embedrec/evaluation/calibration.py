@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from embedrec.evaluation.ranking import RankedView
 from embedrec.features.history import Floats
@@ -36,9 +36,13 @@ class PurchaseProbability:
     @classmethod
     def fit(cls, valid: RankedView) -> PurchaseProbability | None:
         """Fit by isotonic regression on validation lists; None where they are all empty."""
+        return cls.of(*_places(valid))
+
+    @classmethod
+    def of(cls, scores: Floats, bought: NDArray[Any]) -> PurchaseProbability | None:
+        """Fit by isotonic regression on scores[n] and whether each was bought; None where there are none."""
         from scipy.optimize import isotonic_regression
 
-        scores, bought = _places(valid)
         if not len(scores):
             return None
         values, place, counts = np.unique(scores, return_inverse=True, return_counts=True)

@@ -5,11 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from embedrec.bundle import Manifest, write_bundle
+from embedrec.bundle import Chances, Manifest, write_bundle
+from embedrec.evaluation.calibration import PurchaseProbability
 from embedrec.evaluation.verdict import RANDOM, Verdict
 from embedrec.experiment.config import RunConfig
 from embedrec.experiment.outcome import ModelOutcome
 from embedrec.experiment.runner import Runner
+from embedrec.features import DAY
 from embedrec.models import PopularityRecentConfig
 from embedrec.splits import day
 
@@ -35,8 +37,11 @@ def export(
     """Write the bundle of the model asked for, or of recent popularity where `asked` is None or not to be trusted."""
     shop = runner.shop
     weights = {} if asked is None or asked.scorer is None else asked.scorer.weights()
+    model = PopularityRecentConfig() if asked is None else config.model
+    exported = asked or runner.measure(config.model_copy(update={"model": model}), folder, test=False)
+    assert exported is not None
     manifest = Manifest(
-        model=PopularityRecentConfig() if asked is None else config.model,
+        model=model,
         fallback_from=config.model.name if asked is None else None,
         data={
             "name": config.data.name,
@@ -53,6 +58,9 @@ def export(
             "valid_from": day(shop.split.valid_from),
             "test_from": day(shop.split.test_from),
         },
+        days=max(round((shop.split.test_from - shop.split.valid_from) / DAY), 1) if shop.split.dated else None,
+        probability=_chances(exported.probability),
+        audience=_chances(exported.audience),
         config=config.model_dump(mode="json", exclude=LEFT_OUT),
         metrics={name: {"test": one["test"]} for name, one in metrics["models"].items() if "test" in one},
         verdict=judged.sentence,
@@ -61,6 +69,12 @@ def export(
     )
     frames = {"customers": shop.tables.customers, "products": shop.tables.products, "events": shop.tables.events}
     return write_bundle(folder, manifest, weights, runner.before_test.encoder.schema, frames)
+
+
+def _chances(fitted: PurchaseProbability | None) -> Chances | None:
+    if fitted is None:
+        return None
+    return Chances(scores=fitted.scores.tolist(), probabilities=fitted.probabilities.clip(0, 1).tolist())
 
 
 def _beaten_by(judged: Verdict, model: str) -> str | None:

@@ -17,7 +17,7 @@ from embedrec.experiment.folders import write_json
 from embedrec.models import Scorer
 
 FIGURES, LISTS = "outcome.json", "lists.npz"
-NOT_KEPT = ("scorer", "ranked", "valid_ranked", "probability")
+NOT_KEPT = ("scorer", "ranked", "valid_ranked", "probability", "audience")
 
 
 @dataclass
@@ -37,6 +37,8 @@ class ModelOutcome:
     slices: dict[str, dict[str, Figures]] = field(default_factory=dict)
     probability: PurchaseProbability | None = None
     """From a score to the chance of a purchase within a window as long as validation; None once read from a folder."""
+    audience: PurchaseProbability | None = None
+    """From `evaluation.likelihood` to that of any customer and product; None once read from a folder."""
     calibration: dict[str, Any] = field(default_factory=dict)
     ratings: Figures = field(default_factory=dict)
     """Errors of predicted ratings, for a model that predicts any."""

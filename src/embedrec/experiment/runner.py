@@ -21,6 +21,7 @@ from pytorch_lightning.loggers import Logger
 from embedrec.data.datamodule import TrainingData
 from embedrec.data.pairs import Pairs
 from embedrec.evaluation.calibration import PurchaseProbability, calibration
+from embedrec.evaluation.likelihood import audience_probability
 from embedrec.evaluation.ranking import RankedView, Truth, rank
 from embedrec.evaluation.ratings import MeanRatings, rating_errors
 from embedrec.evaluation.slices import slices
@@ -216,6 +217,7 @@ class Runner:
             score=headline(valid, view=self._watched_view),
             valid_ranked=ranked,
             probability=PurchaseProbability.fit(chances),
+            audience=audience_probability(scorer, self.before_valid, self.shop.split.test_from),
             fit_seconds=seconds,
         )
 

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from embedrec.features import Customers, Snapshot
 from embedrec.features.history import NEVER, Ints, distinct
+from embedrec.models.crowd import Crowd
 from embedrec.ranking import RankedItems, top_k
 
 
@@ -92,6 +93,10 @@ class Scorer(ABC):
     def explain_many(self, customers: Customers, lists: Sequence[Ints]) -> list[Explanation]:
         """Take the scores of lists[b] apart for each of B customers, as `explain` does."""
         return [self.explain(customers.one(place), items) for place, items in enumerate(lists)]
+
+    def crowd(self, users: Ints) -> Crowd:
+        """Make users[B] ready to be asked about any few products; hold on to them while the snapshot stays."""
+        return Crowd(lambda items: self.score(users, items))
 
     likeness = "Bought by the same customers"
     """What `similar` measures, in words."""

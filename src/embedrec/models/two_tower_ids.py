@@ -26,6 +26,7 @@ from embedrec.features.history import Ints
 from embedrec.features.patterns import normalised, spectral
 from embedrec.models.base import Explanation, NetworkScorer
 from embedrec.models.classic.collaborative import faint_popularity, last_of_all
+from embedrec.models.crowd import VectorCrowd
 from embedrec.models.recipe import Recipe
 from embedrec.models.unit_rows import unit_rows
 
@@ -138,8 +139,7 @@ class TwoTowerIdsScorer(NetworkScorer):
     def score(self, users: Customers | Ints, items: Ints | None = None) -> Tensor:
         """Return scores [B, N] or [B, len(items)], rounded to float32."""
         customers = users if isinstance(users, Customers) else self.snapshot_.customers(users)
-        vectors = torch.cat([self._identity(customers) + self._stand_in(customers), self._patterns(customers)], dim=1)
-        scores = (vectors @ self.vectors_.T + self.popularity_).float()
+        scores = (self._vectors(customers) @ self.vectors_.T + self.popularity_).float()
         return scores if items is None else scores[:, torch.from_numpy(items)]
 
     @torch.no_grad()
@@ -171,6 +171,15 @@ class TwoTowerIdsScorer(NetworkScorer):
         cosine = torch.mv(self.learned_, self.learned_[item])
         cosine[~self.known_] = -torch.inf
         return cosine
+
+    @torch.no_grad()
+    def crowd(self, users: Ints) -> VectorCrowd:
+        """Keep the vectors of users[B]."""
+        return VectorCrowd(self._vectors(self.snapshot_.customers(users)), self.vectors_, self.popularity_)
+
+    def _vectors(self, customers: Customers) -> Tensor:
+        """[B, d + p]: what the products' vectors are multiplied with."""
+        return torch.cat([self._identity(customers) + self._stand_in(customers), self._patterns(customers)], dim=1)
 
     def _identity(self, customers: Customers) -> Tensor:
         """[B, d]: the learned unit vectors, 0 for customers whom training never saw."""

@@ -24,6 +24,7 @@ from embedrec.features.patterns import normalised, spectral
 from embedrec.models.attention import OrderEncoder
 from embedrec.models.base import Explanation, NetworkScorer
 from embedrec.models.classic.collaborative import faint_popularity, last_of_all
+from embedrec.models.crowd import VectorCrowd
 from embedrec.models.inputs import ProductInputs, product_inputs
 from embedrec.models.recipe import Recipe
 from embedrec.models.towers import ProductTower
@@ -180,6 +181,11 @@ class TwoTowerSequenceScorer(NetworkScorer):
         cosine = torch.mv(unit, unit[item])
         cosine[~self.known_] = -torch.inf
         return cosine
+
+    @torch.no_grad()
+    def crowd(self, users: Ints) -> VectorCrowd:
+        """Keep what the last events of users[B] lead to."""
+        return VectorCrowd(self._order(self.snapshot_.customers(users)), self.vectors_, self.popularity_)
 
     def _order(self, customers: Customers) -> Tensor:
         """[B, d]: what the last purchases lead to, 0 where there is none."""

@@ -63,10 +63,10 @@ class ModelInfo:
     fallback_from: str | None
     beaten_by: str | None
     repeat_share: float | None
-    days: int | None
-    """Days to which `Recommender.probability` refers; None where the data carry no dates."""
     hit_rate: float | None
     """Share of test customers who bought at least one of their ten recommendations."""
+    days: int | None
+    """Within how many days a probability means a purchase; None where the data carry no dates."""
     customers: int
     products: int
 
@@ -115,8 +115,8 @@ def model_info(manifest: Manifest, snapshot: Snapshot) -> ModelInfo:
         fallback_from=manifest.fallback_from,
         beaten_by=manifest.beaten_by,
         repeat_share=data["repeat_share"],
-        days=None,
         hit_rate=_hit_rate(manifest),
+        days=manifest.days,
         customers=snapshot.history.n_users,
         products=int(snapshot.products.candidates.sum()),
     )

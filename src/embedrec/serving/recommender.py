@@ -10,15 +10,15 @@ import dataclasses
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
+from threading import Lock
 from typing import Literal, Self
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 import torch
 from torch import Tensor
 
-from embedrec.bundle import MANIFEST, Bundle, read_bundle
+from embedrec.bundle import MANIFEST, Bundle, Chances, read_bundle
 from embedrec.columns import (
     CATEGORY,
     PRICE,
@@ -30,19 +30,36 @@ from embedrec.columns import (
     TITLE,
 )
 from embedrec.errors import BundleError, EmbedrecError, RequestError
+from embedrec.evaluation.calibration import PurchaseProbability
+from embedrec.evaluation.likelihood import Likelihood, Progress
 from embedrec.features import Customers, FeatureEncoder, build_history
-from embedrec.features.history import NEVER, Ints
+from embedrec.features.history import NEVER, Bools, Floats, Ints
 from embedrec.models import load_scorer
 from embedrec.models.classic.popularity import PopularityRecentConfig
 from embedrec.ranking import RankedItems, top_k
 from embedrec.serving.arrivals import Arrivals, columns_of, grown, read_arrivals
+from embedrec.serving.audience import (
+    CUSTOMERS,
+    DAYS,
+    EXPECTED,
+    LEFT_OUT,
+    PROBABILITY,
+    PRODUCTS,
+    audience_table,
+    rank_customers,
+    recent_buyers,
+)
 from embedrec.serving.diversity import POOL, diversified
 from embedrec.serving.drivers import DRIVEN, drivers
+from embedrec.serving.explaining import Explained, of_popularity, take_apart
 from embedrec.serving.listed import Listed
 from embedrec.serving.profile import CustomerProfile, ModelInfo, describe, model_info
-from embedrec.serving.reasons import popular, reasons_of, sentence
+from embedrec.serving.reach import Reach, reach_of
+from embedrec.serving.reasons import popular, reasons, reasons_of, sentence
 from embedrec.serving.requests import (
     AGAIN,
+    MAX_AUDIENCE,
+    MAX_DAYS,
     NEW,
     check_amount,
     check_id,
@@ -50,6 +67,7 @@ from embedrec.serving.requests import (
     check_names,
     check_only,
     check_share,
+    check_whole,
 )
 from embedrec.serving.segments import Segments
 from embedrec.serving.shelf import Price, Shelf
@@ -74,6 +92,8 @@ class Recommender:
         self._shelf = Shelf(self._snapshot)
         self._candidates = torch.from_numpy(self._snapshot.products.candidates)
         self.info: ModelInfo = model_info(manifest, self._snapshot)
+        self._likelihood: Likelihood | None = None  # made when somebody asks for an audience
+        self._making = Lock()
         self.arrivals: tuple[Arrivals, ...] = ()
         """What each `add_products` took in, the latest last."""
 
@@ -269,6 +289,111 @@ class Recommender:
         words = [f"Same category; {alike.lower()}" if category[one] == category[item] > 0 else alike for one in items]
         return self._listed(items, scores, words).table()
 
+    def probability(self, scores: Floats | Sequence[float]) -> Floats | None:
+        """Return the chance that a recommended product with each of scores[n] is bought within `info.days` days.
+
+        None where the bundle has no map: nobody bought anything while it could have been fitted. The scores are those
+        of known customers, not of a cold start.
+        """
+        chance = _map(self._bundle.manifest.probability)
+        return None if chance is None else chance(scores)
+
+    def explain(self, customer_id: str, product_id: str) -> Explained:
+        """Take the score of one product for one customer apart.
+
+        For an unknown customer, or one who has not bought yet, it is the score of popular products (`cold_start`).
+
+        Raises:
+            RequestError: an id is malformed or the product is unknown.
+        """
+        customer_id, item = check_id("customer_id", customer_id), self._item("product_id", product_id)
+        user, snapshot = self._user(customer_id), self._snapshot
+        customer = None if user is None else snapshot.customers(np.array([user]))
+        if customer is None or not len(customer.line_items):
+            cold, why, probability = True, [sentence([popular(item, snapshot, self._dated)])], None
+            score, parts, purchases = of_popularity(self._popular.score_, item)
+        else:
+            cold = False
+            score, parts, purchases = take_apart(self._scorer, snapshot, customer, item)
+            why = reasons(self._scorer, snapshot, customer, np.array([item]), self._shelf.names, dated=self._dated)
+            probability = self.probability([score])
+        chance = None if probability is None else float(probability[0])
+        name = str(snapshot.history.product_ids[item])
+        return Explained(customer_id, name, cold, score, chance, why[0], parts, purchases)
+
+    def audience(
+        self,
+        product_id: str | None = None,
+        n: int = 500,
+        *,
+        products: Iterable[str] = (),
+        categories: Iterable[str] | None = None,
+        exclude_recent_days: int = 0,
+        progress: Progress | None = None,
+    ) -> pd.DataFrame:
+        """Return the n customers most likely to buy a product, or any of several, of those who ever bought.
+
+        The first question makes all customers ready and takes as long as scoring the catalogue for them does; later
+        ones are quick.
+
+        Args:
+            product_id: one product; or `products`, or `categories`, exactly one of the three.
+            n: 1 to 100,000; a smaller shop gives a shorter list.
+            products: any of these.
+            categories: any product of these.
+            exclude_recent_days: leave out who bought any of the products within so many days.
+            progress: told (done, total), of customers made ready and then of products.
+
+        Returns:
+            rank, customer_id, probability (of buying within `info.days` days, NaN where the bundle cannot tell),
+            last_purchase (date of anything, None where undated), bought_before (purchase lines of the products),
+            reason. `attrs`: customers (looked at), left_out, expected_buyers (of those returned, None where unknown),
+            days, products (how many).
+
+        Raises:
+            RequestError: an argument is malformed, or names an unknown product or category.
+        """
+        wanted = self._wanted(product_id, products, categories)
+        n = check_whole("n", n, 1, MAX_AUDIENCE)
+        days = check_whole("exclude_recent_days", exclude_recent_days, 0, MAX_DAYS)
+        everybody = self._everybody(progress)
+        order, probability = self._rank_customers(everybody, wanted, progress)
+        recent = recent_buyers(self._snapshot, wanted, days) if days else order[:0]
+        kept = order[~np.isin(everybody.users[order], recent)]
+        shown = kept[:n]
+        dated, several = self._dated, product_id is None
+        table = audience_table(self._snapshot, everybody.users[shown], probability[shown], wanted, dated, several)
+        expected = float(table[PROBABILITY].sum()) if self._bundle.manifest.audience else None
+        told = {CUSTOMERS: len(order), LEFT_OUT: len(order) - len(kept), EXPECTED: expected, DAYS: self.info.days}
+        table.attrs |= told | {PRODUCTS: int(wanted.sum())}
+        return table
+
+    def reach(
+        self,
+        product_id: str | None = None,
+        *,
+        products: Iterable[str] = (),
+        categories: Iterable[str] | None = None,
+        progress: Progress | None = None,
+    ) -> Reach:
+        """Return how many of the real buyers of the test window such an audience would have held.
+
+        The customers are ranked as of the beginning of the window, before which all weights were fitted.
+
+        Raises:
+            RequestError: as `audience`.
+        """
+        wanted = self._wanted(product_id, products, categories)
+        then = self._before_test
+        everybody = then._everybody(progress)
+        known = wanted & then._snapshot.products.candidates
+        if not known.any():
+            return Reach(len(everybody.users), 0, None, "none of this was for sale before the test window")
+        order, _ = then._rank_customers(everybody, known, progress)
+        history = then._snapshot.history
+        bought = history.users[(history.times >= then._snapshot.as_of) & wanted[history.items]]
+        return reach_of(np.isin(everybody.users[order], bought))
+
     def customer(self, customer_id: str) -> CustomerProfile | None:
         """Return the portrait of a customer, None if the shop does not know the id."""
         user = self._user(check_id("customer_id", customer_id))
@@ -284,10 +409,6 @@ class Recommender:
         times = pd.Series(pd.to_datetime(history.times[lines], unit="s"))
         table = pd.DataFrame({TIME: times if self._dated else pd.NaT, **self._shelf.columns(items)})
         return table[[TIME, PRODUCT, TITLE, CATEGORY, PRICE]]
-
-    def probability(self, scores: npt.ArrayLike) -> npt.NDArray[np.float64] | None:
-        """Return the chance that each recommended product is bought within `info.days`; None without a map."""
-        return None
 
     @cached_property
     def usual_probability(self) -> float | None:
@@ -338,6 +459,36 @@ class Recommender:
     def titles(self) -> Mapping[str, str]:
         """Titles of products where the shop gave one."""
         return self._shelf.titles
+
+    @cached_property
+    def _before_test(self) -> Recommender:
+        """The same bundle as of the beginning of its test window."""
+        return type(self)(self._bundle, parse_date("test_from", self._bundle.manifest.split["test_from"]))
+
+    def _wanted(self, product_id: str | None, products: Iterable[str], categories: Iterable[str] | None) -> Bools:
+        """[N]: the products of an audience."""
+        several, kinds = check_names("products", products), check_names("categories", categories)
+        if (product_id is not None) + bool(several) + bool(kinds) != 1:
+            raise RequestError("product_id", "wanted exactly one of product_id, products and categories")
+        if kinds:
+            return self._shelf.allowed(kinds, None).numpy()
+        wanted = np.zeros(len(self._candidates), np.bool_)
+        if product_id is not None:
+            wanted[self._item("product_id", product_id)] = True
+        for one in several:
+            wanted[self._item("products", one)] = True
+        return wanted
+
+    def _everybody(self, progress: Progress | None) -> Likelihood:
+        """Make all customers ready who ever bought, once."""
+        with self._making:
+            if self._likelihood is None:
+                users = self._snapshot.history.buyers(NEVER, self._snapshot.as_of)
+                self._likelihood = Likelihood(self._scorer, self._snapshot, users, progress)
+            return self._likelihood
+
+    def _rank_customers(self, everybody: Likelihood, wanted: Bools, progress: Progress | None) -> tuple[Ints, Floats]:
+        return rank_customers(everybody, np.flatnonzero(wanted), _map(self._bundle.manifest.audience), progress)
 
     def _answers(
         self,
@@ -422,3 +573,10 @@ def _filled(best: RankedItems, row: int = 0) -> tuple[Ints, Tensor]:
     """Items and scores of one list, without the places that nothing fills."""
     filled = best.items[row] >= 0
     return best.items[row][filled].numpy(), best.scores[row][filled]
+
+
+def _map(chances: Chances | None) -> PurchaseProbability | None:
+    """Return the map that a bundle keeps."""
+    if chances is None:
+        return None
+    return PurchaseProbability(np.array(chances.scores), np.array(chances.probabilities), float("nan"))

@@ -13,13 +13,20 @@ MAX_K = 1000
 MAX_ID = 256  # characters
 MAX_AMOUNT = 1e12
 NEW, AGAIN = "new", "again"
+MAX_AUDIENCE = 100_000  # customers
+MAX_DAYS = 36_500
 
 
 def check_k(k: int) -> int:
     """Return k if it is a whole number from 1 to 1000."""
-    if isinstance(k, bool) or not isinstance(k, int) or not 1 <= k <= MAX_K:
-        raise RequestError("k", f"wanted a whole number from 1 to {MAX_K}, got {quoted(k)}")
-    return k
+    return check_whole("k", k, 1, MAX_K)
+
+
+def check_whole(field: str, value: int, lowest: int, highest: int) -> int:
+    """Return a whole number from lowest to highest."""
+    if isinstance(value, bool) or not isinstance(value, int) or not lowest <= value <= highest:
+        raise RequestError(field, f"wanted a whole number from {lowest} to {highest}, got {quoted(value)}")
+    return value
 
 
 def check_id(field: str, value: str) -> str:

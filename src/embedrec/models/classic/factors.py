@@ -12,6 +12,7 @@ from torch import Tensor
 from embedrec.features import Customers, Snapshot
 from embedrec.features.history import Floats, Ints
 from embedrec.models.classic.collaborative import Collaborative, baskets_of
+from embedrec.models.crowd import VectorCrowd
 
 PRODUCTS = "products"
 
@@ -76,15 +77,24 @@ class ProductFactors(Collaborative):
 
     def affinities(self, customers: Customers) -> Tensor:
         """Return [B, N] by one matrix product, rounded to float32."""
-        vectors = np.zeros((customers.size, self.vectors_.shape[1]))
-        for place, basket in enumerate(baskets_of(customers)):
-            vectors[place] = self._customer(basket)
-        return (torch.from_numpy(on_grid(vectors)) @ torch.from_numpy(self.vectors_).T).float()
+        return (torch.from_numpy(self._customers(customers)) @ torch.from_numpy(self.vectors_).T).float()
+
+    def crowd(self, users: Ints) -> VectorCrowd:
+        """Keep the vectors of users[B]."""
+        vectors = torch.from_numpy(self._customers(self.snapshot_.customers(users)))
+        return VectorCrowd(vectors, torch.from_numpy(self.vectors_), self.fallback_, faint=True)
 
     def pull(self, basket: Ints, row: int, items: Ints) -> Floats:
         """Return [n, P]: the customer's vector is a sum over the basket, so the score is one too."""
         pull: Floats = self.vectors_[items] @ self.contributions(self.row_[basket]).T
         return pull
+
+    def _customers(self, customers: Customers) -> Floats:
+        """[B, d]: the vectors of all baskets."""
+        vectors = np.zeros((customers.size, self.vectors_.shape[1]))
+        for place, basket in enumerate(baskets_of(customers)):
+            vectors[place] = self._customer(basket)
+        return on_grid(vectors)
 
     def _customer(self, basket: Ints) -> Floats:
         vector: Floats = self.contributions(self.row_[basket]).sum(0)

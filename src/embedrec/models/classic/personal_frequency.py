@@ -18,8 +18,10 @@ from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor
 
 from embedrec.features import Customers, FeatureSchema, Snapshot
+from embedrec.features.history import Ints
 from embedrec.models.base import Scorer
 from embedrec.models.classic.popularity import popularity
+from embedrec.models.crowd import Cells, VectorCrowd, no_vectors
 
 TIE_DAYS = 28
 BUYER = 1e-6  # weight of another customer's purchase this month, beside 1 for an own purchase now
@@ -55,3 +57,10 @@ class PersonalFrequency(Scorer):
         pair = customers.lines.rows * shape[1] + customers.line_items
         own = np.bincount(pair, np.exp2(-customers.line_ages / self.half_life), minlength=shape[0] * shape[1])
         return {"repeat": torch.from_numpy(own).double().view(shape), "popularity": self.buyers_.expand(shape)}
+
+    def crowd(self, users: Ints) -> VectorCrowd:
+        """Keep the decayed counts of users[B]."""
+        customers = self.snapshot_.customers(users)
+        lines = torch.from_numpy(customers.lines.rows), torch.from_numpy(customers.line_items)
+        counts = torch.from_numpy(np.exp2(-customers.line_ages / self.half_life))
+        return VectorCrowd(*no_vectors(customers.size, len(self.buyers_)), self.buyers_, added=Cells.of(*lines, counts))

@@ -10,8 +10,9 @@ from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor
 
 from embedrec.features import DAY, Customers, FeatureSchema, Snapshot
-from embedrec.features.history import NEVER, Floats
+from embedrec.features.history import NEVER, Floats, Ints
 from embedrec.models.base import Scorer
+from embedrec.models.crowd import VectorCrowd, no_vectors
 
 
 class PopularityConfig(BaseModel):
@@ -52,6 +53,10 @@ class Popularity(Scorer):
     def score_parts(self, customers: Customers) -> dict[str, Tensor]:
         """Return the same list for each of the B customers."""
         return {"popularity": torch.from_numpy(self.score_).expand(customers.size, -1)}
+
+    def crowd(self, users: Ints) -> VectorCrowd:
+        """Nobody differs."""
+        return VectorCrowd(*no_vectors(len(users), len(self.score_)), torch.from_numpy(self.score_))
 
 
 def popularity(snapshot: Snapshot, days: int | None) -> Floats:
