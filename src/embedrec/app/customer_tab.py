@@ -58,7 +58,7 @@ def customer_tab(page: gr.Blocks, service: Service, needs_login: bool) -> None:
             visible=len(service.shop.customer_ids) > 0,
         )
     # Gradio's own Dropdown loses its place when its choices change while somebody types; the browser's list does not.
-    known = gr.HTML(_choices(service, ""), elem_classes="er-bare", apply_default_css=False)
+    known = gr.HTML(_choices(service, ""), elem_classes="er-unseen", apply_default_css=False)
     examples = _examples(service)
     chosen = options(service, KNOWN)
     result = gr.HTML(_EMPTY, elem_id="customer-result", elem_classes="er-bare", apply_default_css=False)

@@ -80,6 +80,10 @@ class Scorer(ABC):
             pull=torch.zeros(len(items), 0, dtype=torch.float64),
         )
 
+    def average_pull(self, customer: Customers) -> Tensor:
+        """[P]: the mean of `Explanation.pull` over all N products, for one customer (B = 1)."""
+        return self.explain(customer, np.arange(self.snapshot_.history.n_items)).pull.mean(0)
+
     likeness = "Bought by the same customers"
     """What `similar` measures, in words."""
 

@@ -89,8 +89,21 @@ class TwoTowerScorer(NetworkScorer):
         For a customer who bought something, the pulls add up to the part "history".
         """
         assert customer.size == 1
+        inputs, asked = self._inputs(customer), torch.from_numpy(items)
+        pull = self._apart(inputs) @ self.vectors_[asked].T
+        pull[:, torch.isin(asked, inputs.bought_items)] = 0.0  # of a product bought before the repeat head speaks alone
+        return super().explain(customer, items)._replace(bought=customer.bought.values, pull=pull.T)
+
+    @torch.no_grad()
+    def average_pull(self, customer: Customers) -> Tensor:
+        """[P]: the mean of the pulls over all N products; those that were bought count as 0."""
         inputs = self._inputs(customer)
-        network, asked = self.network, torch.from_numpy(items)
+        new = self.vectors_.sum(0) - self.vectors_[inputs.bought_items].sum(0)
+        return self._apart(inputs) @ new / len(self.every_)
+
+    def _apart(self, inputs: CustomerInputs) -> Tensor:
+        """[P, D]: what each bought product adds to a customer's vector (B = 1), beside the average customer."""
+        network = self.network
         weights = network.customers.line_weights(inputs)
         lines = network.customers.from_history(self.static_[inputs.line_items] * weights[:, None])  # [L, d]
         bought = inputs.bought_items
@@ -100,10 +113,7 @@ class TwoTowerScorer(NetworkScorer):
         tower = self._linear(by_product, self._parts(inputs).total().expand_as(by_product))
         basket = network.patterns_of(self.inputs_, bought)
         patterns = network.directions(basket, basket.sum(0, keepdim=True), inputs)
-        apart = self._beside(tower, patterns=patterns) - weight[:, None] * self._average["history"]
-        pull = apart @ self.vectors_[asked].T
-        pull[:, torch.isin(asked, bought)] = 0.0  # of a product bought before the repeat head speaks alone
-        return super().explain(customer, items)._replace(bought=customer.bought.values, pull=pull.T)
+        return self._beside(tower, patterns=patterns) - weight[:, None] * self._average["history"]
 
     likeness = "Appeals to the same customers"
 
