@@ -229,6 +229,16 @@ def test_cautions(info, said):
     assert said not in views.header(Info(synthetic=False))
 
 
+def test_the_list_of_a_new_customer_changes_as_the_sliders_move(client):
+    page = client.get("/config").json()
+    sliders = [
+        part["id"] for part in page["components"] if part["props"].get("label") in ("Pages viewed", "Time on the site")
+    ]
+    moved = [target for event in page["dependencies"] for target in event["targets"]]
+    assert len(sliders) == 2
+    assert all([slider, "input"] in moved for slider in sliders)
+
+
 def test_products_are_found_by_title_or_id_in_a_long_catalogue():
     service = Service(FakeShop(products=6000))
     assert find_products(service, "PRODUCT 2345") == [("Sample product 2345 · P2345", "P2345")]

@@ -106,6 +106,7 @@ def test_the_basket_drives_what_goes_with_it(trained: Trained) -> None:
     explanation = shop._scorer.explain(customer, every)
     item = int(np.setdiff1d(every, customer.bought.values)[5])
     found = shop.drivers([str(shop._snapshot.history.product_ids[item])], basket)
+    torch.testing.assert_close(shop._scorer.average_pull(customer), explanation.pull.mean(0))
     own = explanation.pull[item] - explanation.pull.mean(0)
     repeat = explanation.parts["repeat"][torch.from_numpy(customer.bought.values)] / len(every)
     lifts = found.dropna(subset=PRODUCT).set_index(PRODUCT)["lift"]

@@ -21,15 +21,21 @@ FOUND = 60  # ids sent to the browser at a time
 LIKE = 3  # ids named to somebody who typed a part of one
 KNOWN = {EVERYTHING: "Everything", NEW: "Only new to them", AGAIN: "Only to buy again"}
 
-_CHOICES = "customer-ids"
+_CHOICES, _PAUSE = "customer-ids", 120  # milliseconds without a key, before ids are looked up
 # A choice that is taken needs no further key; what is typed or pasted waits for Enter.
 _OFFER_CHOICES = f"""() => {{
     const box = document.querySelector("#customer-id input");
     box.setAttribute("list", "{_CHOICES}");
+    let waiting;
+    const press = (button, after) => {{
+        clearTimeout(waiting);
+        waiting = setTimeout(() => document.querySelector(button).click(), after);
+    }};
     box.addEventListener("input", event => {{
-        if (event.inputType !== "insertReplacementText") return;
-        setTimeout(() => document.querySelector("#show-customer").click());
+        const taken = event.inputType === "insertReplacementText";
+        press(taken ? "#show-customer" : "#find-customers", taken ? 0 : {_PAUSE});
     }});
+    box.addEventListener("keydown", event => event.key === "Enter" && clearTimeout(waiting));
 }}"""
 _EMPTY = views.notice(
     "Whose next purchase do you want to see?",
@@ -58,7 +64,8 @@ def customer_tab(page: gr.Blocks, service: Service, needs_login: bool) -> None:
             visible=len(service.shop.customer_ids) > 0,
         )
     # Gradio's own Dropdown loses its place when its choices change while somebody types; the browser's list does not.
-    known = gr.HTML(_choices(service, ""), elem_classes="er-bare", apply_default_css=False)
+    look = gr.Button("Find", elem_id="find-customers", visible="hidden")
+    known = gr.HTML(_choices(service, ""), elem_classes="er-unseen", apply_default_css=False)
     examples = _examples(service)
     chosen = options(service, KNOWN)
     result = gr.HTML(_EMPTY, elem_id="customer-result", elem_classes="er-bare", apply_default_css=False)
@@ -97,7 +104,7 @@ def customer_tab(page: gr.Blocks, service: Service, needs_login: bool) -> None:
     def find(typed: str | None) -> str:
         return _choices(service, typed or "")
 
-    wanted.input(find, wanted, known, api_visibility="private", show_progress="hidden", trigger_mode="always_last")
+    look.click(find, wanted, known, api_visibility="private", show_progress="hidden", trigger_mode="always_last")
     page.load(None, None, None, js=_OFFER_CHOICES, api_visibility="private")
     outputs: list[Any] = [result, *copied.outputs()]
     gr.on(

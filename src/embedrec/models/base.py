@@ -98,6 +98,10 @@ class Scorer(ABC):
         """Make users[B] ready to be asked about any few products; hold on to them while the snapshot stays."""
         return Crowd(lambda items: self.score(users, items))
 
+    def average_pull(self, customer: Customers) -> Tensor:
+        """[P]: the mean of `Explanation.pull` over all N products, for one customer (B = 1)."""
+        return self.explain(customer, np.arange(self.snapshot_.history.n_items)).pull.mean(0)
+
     likeness = "Bought by the same customers"
     """What `similar` measures, in words."""
 

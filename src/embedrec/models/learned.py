@@ -133,6 +133,13 @@ class TwoTowerScorer(NetworkScorer):
             found.append(Explanation({name: part[row, at] for name, part in parts.items()}, average, bought, pulls))
         return found
 
+    @torch.no_grad()
+    def average_pull(self, customer: Customers) -> Tensor:
+        """[P]: the mean of the pulls over all N products; those that were bought count as 0."""
+        inputs = self._inputs(customer)
+        new = self.vectors_.sum(0) - self.vectors_[inputs.bought_items].sum(0)
+        return self._bought_vectors(inputs, self._parts(inputs).total()) @ new / len(self.every_)
+
     def _bought_vectors(self, inputs: CustomerInputs, total: Tensor) -> Tensor:
         """[P, D]: what each bought product adds to its customer's vector, beyond what it adds to the average one's."""
         network, owner = self.network, inputs.bought_rows

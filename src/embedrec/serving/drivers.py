@@ -40,20 +40,17 @@ def drivers(scorer: Scorer, customer: Customers, items: Ints, ids: pd.Index) -> 
 
     items[n] is the list, ids[N] what products are called; the lifts add up to that of the list.
     """
-    every = np.arange(len(ids))
-    explanation = scorer.explain(customer, every)
+    bought, size = customer.bought.values, len(items)
+    explanation = scorer.explain(customer, np.concatenate([items, bought]))
     parts = {name: part.numpy() for name, part in explanation.parts.items()}
-    lifts = {name: float(part[items].mean() - part.mean()) for name, part in parts.items()}
-    pull = explanation.pull.numpy()
-    bought = np.asarray(explanation.bought)
-    own = pull[items].mean(axis=0) - pull.mean(axis=0)
-    if "repeat" in parts:
-        repeat = np.zeros_like(own) if len(own) else own
-        inside = np.isin(bought, items)
-        repeat += inside * parts["repeat"][bought] / max(len(items), 1) - parts["repeat"][bought] / len(every)
-        own = own + repeat
+    lifts = {name: float(part[:size].mean()) - explanation.average[name] for name, part in parts.items()}
+    own = np.zeros(0)
+    if len(explanation.bought):
+        own = explanation.pull[:size].numpy().mean(axis=0) - scorer.average_pull(customer).numpy()
+        if "repeat" in parts:
+            own = own + parts["repeat"][size:] * (np.isin(bought, items) / size - 1 / len(ids))
     rows: list[tuple[str, str, str | None, float]] = [
-        ("history", "", str(ids[item]), float(lift)) for item, lift in zip(bought, own, strict=True)
+        ("history", "", str(ids[item]), float(lift)) for item, lift in zip(explanation.bought, own, strict=True)
     ]
     whole = sum(lifts.pop(name, 0.0) for name in BASKET) - float(own.sum())
     named: dict[str, tuple[str, float]] = {"history": (OTHERS, whole)}
