@@ -58,7 +58,8 @@ class TwoTowerScorer(NetworkScorer):
     def score(self, users: Customers | Ints, items: Ints | None = None) -> Tensor:
         """Return scores [B, N] or [B, len(items)], rounded to float32."""
         inputs = self._inputs(users)
-        return self._score(inputs, self._vectors(inputs), None if items is None else torch.from_numpy(items))
+        scores = self._score(inputs, self._vectors(inputs), self.every_)
+        return scores if items is None else scores[:, torch.from_numpy(items)]
 
     @torch.no_grad()
     def best(self, customers: Customers, k: int, allowed: Tensor) -> RankedItems:
@@ -157,12 +158,10 @@ class TwoTowerScorer(NetworkScorer):
     def _vectors(self, inputs: CustomerInputs) -> Tensor:
         return self.network.customer_vectors(self._parts(inputs).total(), inputs, self.inputs_)
 
-    def _score(self, inputs: CustomerInputs, vectors: Tensor, asked: Tensor | None) -> Tensor:
-        """[B, N], or [B, n] of the products asked[n] (ascending, or in any order where none stands twice)."""
-        every = asked is None
-        asked = self.every_ if asked is None else asked
-        column = self.every_ if every else positions(asked, len(self.every_))
-        scores = vectors @ (self.vectors_ if every else self.vectors_[asked]).T
+    def _score(self, inputs: CustomerInputs, vectors: Tensor, asked: Tensor) -> Tensor:
+        """[B, n] of the products asked[n], ascending and none twice."""
+        column = positions(asked, len(self.every_))
+        scores = vectors @ (self.vectors_ if asked is self.every_ else self.vectors_[asked]).T
         scores += self.network.habits_part(inputs, self.inputs_, asked)
         scores += self.network.looks_part(scores, inputs, self.inputs_, column)
         scores = self.network.answer_repeats(scores, inputs, self.inputs_, column)

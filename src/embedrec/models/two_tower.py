@@ -184,7 +184,8 @@ class TwoTower(nn.Module):
         length = whole.norm(dim=-1, keepdim=True).clamp(min=TINY)
         if owner is not None:
             weight, length = weight[owner], length[owner]
-        return WEIGHT * (basket / length * weight[:, :, None]).flatten(1)
+        direction: Tensor = basket / length
+        return WEIGHT * (direction * weight[:, :, None]).flatten(1)
 
     def interests(self, customers: CustomerInputs) -> Tensor:
         """[B, INTERESTS]: what about a product's sales attracts each customer more than others."""

@@ -138,8 +138,10 @@ class Recommender:
             RequestError: an argument is malformed or names an unknown category.
         """
         customer_id = check_id("customer_id", customer_id)
-        filters = {"exclude_bought": exclude_bought, "categories": categories, "price": price}
-        return self.recommend_many([customer_id], k, **filters)[0].table()
+        listed = self.recommend_many(
+            [customer_id], k, exclude_bought=exclude_bought, categories=categories, price=price
+        )
+        return listed[0].table()
 
     def recommend_many(
         self,
@@ -167,7 +169,7 @@ class Recommender:
 
     def knows(self, customer_ids: Sequence[str]) -> Ints:
         """Return the number [B] of each customer, -1 where the shop does not know the id."""
-        places: Ints = self._snapshot.history.customer_ids.get_indexer(pd.Index(customer_ids, dtype="str"))
+        places: Ints = self._snapshot.history.customer_ids.get_indexer(pd.Index(list(customer_ids), dtype="str"))
         return places
 
     def recommend_new(
