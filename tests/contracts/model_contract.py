@@ -16,7 +16,8 @@ import torch
 
 from embedrec.columns import CATEGORY, PRICE, PRODUCT
 from embedrec.features import FeatureEncoder, Snapshot
-from embedrec.models import Scorer, scorer_of
+from embedrec.models import Scorer, learned, scorer_of
+from embedrec.ranking import top_k
 from embedrec.serving.explaining import PART_WORDS, take_apart
 from embedrec.tables import Tables
 from shops import START, at_day, before, history_of, small_shop, tables_of
@@ -183,6 +184,7 @@ class ModelContract:
             told = scorer.explain(customer, items)
             assert told.parts.keys() == told.average.keys() == parts.keys()
             for name, part in parts.items():
+                # products of matrices of another shape may round the last place of a float64 in another way
                 torch.testing.assert_close(told.parts[name], part[0, items], rtol=1e-12, atol=1e-12)
                 assert told.average[name] == pytest.approx(float(part[0].mean()))
             assert told.pull.shape == (len(items), len(told.bought))
@@ -205,6 +207,39 @@ class ModelContract:
                 assert set(purchases[PRODUCT]) <= set(snapshot.history.product_ids[customer.bought.values])
                 told = scorer.score_parts(customer).keys()
                 assert set(parts["part"]) <= set(told) <= set(PART_WORDS)
+
+    def test_many_explanations_are_those_of_each_alone(
+        self, scorer: Scorer, snapshot: Snapshot, everybody: np.ndarray
+    ) -> None:
+        lists = [np.random.default_rng(int(user)).permutation(snapshot.history.n_items)[:5] for user in everybody]
+        customers = snapshot.customers(everybody)
+        for user, items, told in zip(everybody, lists, scorer.explain_many(customers, lists), strict=True):
+            alone = scorer.explain(snapshot.customers(user[None]), items)
+            assert told.parts.keys() == alone.parts.keys()
+            for name, part in told.parts.items():
+                torch.testing.assert_close(part, alone.parts[name], rtol=1e-9, atol=1e-12)
+                assert told.average[name] == pytest.approx(alone.average[name], abs=1e-12)
+            assert told.bought.tolist() == alone.bought.tolist()
+            torch.testing.assert_close(told.pull, alone.pull, rtol=1e-9, atol=1e-12)
+
+    @pytest.mark.parametrize("k", [1, 3, 100])
+    def test_the_best_are_those_of_all_scores(
+        self, scorer: Scorer, snapshot: Snapshot, everybody: np.ndarray, k: int, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Same products, same scores to the last bit, whatever way a model has to find them."""
+        for name in ("WIDE", "FEW", "SPARE"):
+            monkeypatch.setattr(learned, name, 1)  # or a shop this small is scored as a whole
+        customers, scores = snapshot.customers(everybody), scorer.score(everybody)
+        chance = torch.Generator().manual_seed(0)
+        for allowed in (
+            torch.ones(scores.shape[1], dtype=torch.bool),
+            torch.rand(scores.shape[1], generator=chance) < 0.3,
+            torch.rand(scores.shape, generator=chance) < 0.5,
+        ):
+            wanted = top_k(scores.masked_fill(~allowed, -torch.inf), k)
+            found = scorer.best(customers, k, allowed)
+            assert torch.equal(found.items, wanted.items)
+            assert torch.equal(found.scores, wanted.scores)
 
     def test_a_product_is_closest_to_itself(self, scorer: Scorer, snapshot: Snapshot) -> None:
         sold = np.unique(snapshot.history.items[snapshot.history.times < NOW])

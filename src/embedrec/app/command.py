@@ -106,7 +106,7 @@ def _serve(asked: argparse.Namespace, listening: socket.socket, login: tuple[str
     )
     host = f"[{asked.host}]" if ":" in asked.host else asked.host
     address = f"http://{host}:{listening.getsockname()[1]}"
-    print(f"{folder.name}: {address}  (Ctrl+C stops)", flush=True)  # noqa: T201
+    print(f"{asked.bundle}: {address}  (Ctrl+C stops)", flush=True)  # noqa: T201
     with contextlib.suppress(KeyboardInterrupt):
         uvicorn.Server(config).run(sockets=[listening])
     return 0

@@ -180,7 +180,7 @@ class Live:
 
 def state_of(folder: Path) -> Hashable:
     """What a look at the files of a bundle tells without reading them; another after every change."""
-    found: list[Hashable] = []
+    found: list[tuple[int, ...] | None] = []
     for name in (MANIFEST, *FILES):
         try:
             stat = (folder / name).stat()

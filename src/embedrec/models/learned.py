@@ -60,10 +60,8 @@ class TwoTowerScorer(NetworkScorer):
     def score(self, users: Customers | Ints, items: Ints | None = None) -> Tensor:
         """Return scores [B, N] or [B, len(items)], rounded to float32."""
         inputs = self._inputs(users)
-        if items is None:
-            return self._score(inputs, self._vectors(inputs))
-        asked, place = torch.unique(torch.from_numpy(items), return_inverse=True)
-        return self._score(inputs, self._vectors(inputs), asked)[:, place]
+        scores = self._score(inputs, self._vectors(inputs), self.every_)
+        return scores if items is None else scores[:, torch.from_numpy(items)]
 
     @torch.no_grad()
     def best(self, customers: Customers, k: int, allowed: Tensor) -> RankedItems:
@@ -78,8 +76,7 @@ class TwoTowerScorer(NetworkScorer):
             return super().best(customers, k, allowed)
         inputs = self._inputs(customers)
         vectors = self._vectors(inputs)
-        estimate, margin = self._estimate(inputs, vectors)
-        estimate.masked_fill_(~allowed, -torch.inf)
+        estimate, margin = self._estimate(inputs, vectors, allowed)
         estimate[inputs.bought_rows, inputs.bought_items] = -torch.inf  # scored in any case, as is what was seen
         estimate[inputs.seen_rows, inputs.seen_items] = -torch.inf
         values, found = estimate.topk(wide, dim=1)
@@ -118,19 +115,23 @@ class TwoTowerScorer(NetworkScorer):
         tower = self._parts(inputs)
         apart, everybody = self._apart(inputs, tower)
         columns = torch.unique(torch.cat([*map(torch.from_numpy, lists), inputs.bought_items, inputs.seen_items]))
-        place = np.searchsorted(columns.numpy(), np.concatenate(lists))
+        place = torch.searchsorted(columns, torch.from_numpy(np.concatenate(lists)))
         parts = self._named_parts(inputs, columns, apart, everybody)
         averages = self._average_parts(inputs, parts, apart, everybody)
         pull = self._bought_vectors(inputs, tower.total()) @ self.vectors_[columns].T
-        stop = np.cumsum([len(items) for items in lists])
-        found = []
+        place_of_bought = torch.searchsorted(columns, inputs.bought_items)
+        answered = torch.zeros(len(inputs.row), len(columns), dtype=torch.bool)  # by the repeat head alone
+        answered[inputs.bought_rows, place_of_bought] = True
+        stacked, offsets = torch.stack(list(parts.values())), customers.bought.offsets.tolist()
+        found, start = [], 0
         for row, items in enumerate(lists):
-            at = torch.from_numpy(place[stop[row] - len(items) : stop[row]])
-            bought = customers.bought.values[slice(*customers.bought.offsets[row : row + 2])]
-            pulls = pull[slice(*customers.bought.offsets[row : row + 2])][:, at].T
-            pulls[torch.from_numpy(np.isin(items, bought))] = 0.0  # there the repeat head speaks alone
-            average = {name: values[row] for name, values in averages.items()}
-            found.append(Explanation({name: part[row, at] for name, part in parts.items()}, average, bought, pulls))
+            at = place[start : start + len(items)]
+            start += len(items)
+            own = slice(offsets[row], offsets[row + 1])
+            pulls = pull[own][:, at].T.masked_fill_(answered[row, at][:, None], 0.0)
+            values = dict(zip(parts, stacked[:, row][:, at].unbind(), strict=True))
+            average = {name: means[row] for name, means in averages.items()}
+            found.append(Explanation(values, average, customers.bought.values[own], pulls))
         return found
 
     @torch.no_grad()
@@ -167,25 +168,25 @@ class TwoTowerScorer(NetworkScorer):
     def _vectors(self, inputs: CustomerInputs) -> Tensor:
         return self.network.customer_vectors(self._parts(inputs).total(), inputs, self.inputs_)
 
-    def _score(self, inputs: CustomerInputs, vectors: Tensor, asked: Tensor | None = None) -> Tensor:
-        """[B, N], or [B, n] of the products asked[n], none of which stands twice."""
-        every = asked is None
-        asked = self.every_ if asked is None else asked
-        column = self.every_ if every else positions(asked, len(self.every_))
-        scores = vectors @ (self.vectors_ if every else self.vectors_[asked]).T
+    def _score(self, inputs: CustomerInputs, vectors: Tensor, asked: Tensor) -> Tensor:
+        """[B, n] of the products asked[n], ascending and none twice."""
+        column = positions(asked, len(self.every_))
+        scores = vectors @ (self.vectors_ if asked is self.every_ else self.vectors_[asked]).T
         scores += self.network.habits_part(inputs, self.inputs_, asked)
         scores += self.network.looks_part(scores, inputs, self.inputs_, column)
         scores = self.network.answer_repeats(scores, inputs, self.inputs_, column)
         return (scores + self.popularity_[asked] + self.newness_[asked]).float()
 
-    def _estimate(self, inputs: CustomerInputs, vectors: Tensor) -> tuple[Tensor, Tensor]:
+    def _estimate(self, inputs: CustomerInputs, vectors: Tensor, allowed: Tensor) -> tuple[Tensor, Tensor]:
         """Scores [B, N] in float32 but for looks and repeats, and how far [B] they can be from the exact ones.
+
+        -inf where a product is not allowed[N] or [B, N].
 
         A float32 sum of D products is, in any order, within about D 2⁻²⁴ |u||v| of the true one (Higham, Accuracy and
         Stability of Numerical Algorithms, section 3.1); twice that covers the rounding of u and v and of the bound.
         """
         single, everybody, longest = self._single
-        estimate = torch.addmm(everybody, vectors.float(), single)
+        estimate = torch.addmm(everybody.masked_fill(~allowed, -torch.inf), vectors.float(), single)
         habits = self.network.habits_part(inputs, self.inputs_, self.unsold_)
         estimate[:, self.unsold_] += habits.float()
         added = everybody.abs().max() + (habits.abs().amax(dim=1) if len(self.unsold_) else 0.0)

@@ -570,9 +570,10 @@ def _pool(k: int, diversity: float) -> int:
 
 
 def _filled(best: RankedItems, row: int = 0) -> tuple[Ints, Tensor]:
-    """Items and scores of one list, without the places that nothing fills."""
-    filled = best.items[row] >= 0
-    return best.items[row][filled].numpy(), best.scores[row][filled]
+    """Items and scores of one list, without the places that nothing fills: those are the last ones."""
+    items = best.items[row].numpy()
+    count = int(np.count_nonzero(items >= 0))
+    return items[:count], best.scores[row, :count]
 
 
 def _map(chances: Chances | None) -> PurchaseProbability | None:
