@@ -83,7 +83,7 @@ class Scorer(ABC):
 
     def crowd(self, users: Ints) -> Crowd:
         """Make users[B] ready to be asked about any few products; hold on to them while the snapshot stays."""
-        return Crowd(lambda items: self.score(users, items))
+        return Crowd(self.score, users, len(self.snapshot_.products.row))
 
     likeness = "Bought by the same customers"
     """What `similar` measures, in words."""
