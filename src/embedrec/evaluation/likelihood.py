@@ -98,7 +98,7 @@ class Likelihood:
     def _block(self, scorer: Scorer, snapshot: Snapshot, users: Ints, sampled: Ints) -> _Block:
         crowd = scorer.crowd(users)
         ascending = np.sort(crowd.scores(sampled).numpy(), axis=1)  # numpy sorts float32 ten times as fast as torch
-        marks = torch.from_numpy(ascending[:, len(sampled) - 1 - self._places.flip(0).numpy()])
+        marks = torch.from_numpy(np.ascontiguousarray(ascending[:, len(sampled) - 1 - self._places.flip(0).numpy()]))
         lines = snapshot.history.lines(users, NEVER, snapshot.as_of)
         age = (snapshot.as_of - snapshot.history.times[lines.values]) / DAY
         worth = np.exp2(-age / HALF_LIFE)
@@ -147,4 +147,4 @@ def _sample(snapshot: Snapshot, at_most: int) -> Ints:
 def _places(sampled: int) -> Tensor:
     """Places of a list of so many to keep, ascending: all of the first, then ever fewer."""
     steps = np.geomspace(1, max(sampled, 1), MARKS).round().astype(np.int64) - 1
-    return torch.from_numpy(np.unique(steps))
+    return torch.from_numpy(np.unique(steps)[:sampled])
