@@ -301,3 +301,21 @@ def test_no_module_unpickles() -> None:
         assert "read_pickle" not in source, path
         for call in re.findall(r"torch\.load\(.*", source):
             assert "weights_only=True" in call, path
+
+
+@pytest.mark.parametrize(
+    "knots",
+    [
+        {"scores": [2.0, 1.0], "probabilities": [0.1, 0.2]},
+        {"scores": [1.0, 2.0], "probabilities": [0.2, 0.1]},
+        {"scores": [1.0, 2.0], "probabilities": [0.1]},
+        {"scores": [], "probabilities": []},
+        {"scores": [1.0], "probabilities": [1.5]},
+        {"scores": [float("nan")], "probabilities": [0.5]},
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("name", ["probability", "audience"])
+def test_what_is_no_map_to_probabilities_is_refused(copy: Path, name: str, knots: dict[str, list[float]]) -> None:
+    edit_manifest(copy, lambda content: content.update({name: knots}))
+    assert "is damaged" in refusal(copy)

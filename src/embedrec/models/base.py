@@ -96,7 +96,7 @@ class Scorer(ABC):
 
     def crowd(self, users: Ints) -> Crowd:
         """Make users[B] ready to be asked about any few products; hold on to them while the snapshot stays."""
-        return Crowd(lambda items: self.score(users, items))
+        return Crowd(self.score, users, len(self.snapshot_.products.row))
 
     def average_pull(self, customer: Customers) -> Tensor:
         """[P]: the mean of `Explanation.pull` over all N products, for one customer (B = 1)."""

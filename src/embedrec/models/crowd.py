@@ -15,17 +15,20 @@ from torch import Tensor
 from embedrec.features.history import Ints
 
 NONE = torch.zeros(0, dtype=torch.int32)
+CELLS = 16_000_000  # scores that a model without vectors may compute at once; bounds the memory
 
 
 class Crowd:
     """Asks the model anew each time; right for every model, and as quick as its `score` of a few products is."""
 
-    def __init__(self, ask: Callable[[Ints], Tensor]) -> None:
-        self._ask = ask
+    def __init__(self, ask: Callable[[Ints, Ints], Tensor], users: Ints, n_items: int) -> None:
+        self._ask, self._users = ask, users
+        self._at_once = max(CELLS // max(n_items, 1), 1)
 
     def scores(self, items: Ints) -> Tensor:
         """Return scores [B, n] (float32) of distinct items[n]."""
-        return self._ask(items).float()
+        starts = range(0, max(len(self._users), 1), self._at_once)
+        return torch.cat([self._ask(self._users[start : start + self._at_once], items).float() for start in starts])
 
 
 class Cells(NamedTuple):

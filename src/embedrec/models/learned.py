@@ -266,28 +266,23 @@ class TwoTowerScorer(NetworkScorer):
     def crowd(self, users: Ints) -> VectorCrowd:
         """Keep the vectors of users[B], and what the heads say of the products they bought and looked at."""
         inputs, network = self._inputs(users), self.network
-        bought, seen = (inputs.bought_rows, inputs.bought_items), (inputs.seen_rows, inputs.seen_items)
-        column = positions(torch.unique(torch.cat([bought[1], seen[1]])), len(self.every_))
-        blank = self.vectors_.new_zeros(len(inputs.row), int((column >= 0).sum()))
-        looks = network.looks_part(blank, inputs, self.inputs_, column)[seen[0], column[seen[1]]]
-        habits = None
-        if network.config.features and network.config.history:
-            known = torch.cat([inputs.habits, inputs.numeric[inputs.habit_rows]], dim=1)
-            habits = Cells.of(inputs.habit_rows, inputs.habit_categories, network.habits(known).squeeze(-1))
-        instead = None
-        if network.config.repeat:
-            answers = network.answer_repeats(blank, inputs, self.inputs_, column)[bought[0], column[bought[1]]]
-            instead = Cells.of(*bought, answers)
+        config, products = network.config, self.inputs_
+        added = instead = habits = new_in = None
+        if config.looks:
+            added = Cells.of(inputs.seen_rows, inputs.seen_items, network.look_values(inputs, products))
+        if config.repeat:
+            instead = Cells.of(inputs.bought_rows, inputs.bought_items, network.repeat_values(inputs, products))
+        if config.features and config.history:
+            habits = Cells.of(inputs.habit_rows, inputs.habit_categories, network.habit_values(inputs))
+            new_in = torch.where(unsold(products, self.every_) > 0, products.category, -1)
         return VectorCrowd(
-            network.customer_vectors(self._parts(inputs).total(), inputs, self.inputs_),
+            network.customer_vectors(self._parts(inputs).total(), inputs, products),
             self.vectors_,
             self.popularity_ + self.newness_,
-            added=Cells.of(*seen, looks),
+            added=added,
             instead=instead,
             habits=habits,
-            new_in=None
-            if habits is None
-            else torch.where(unsold(self.inputs_, self.every_) > 0, self.inputs_.category, -1),
+            new_in=new_in,
         )
 
     def _inputs(self, users: Customers | Ints) -> CustomerInputs:

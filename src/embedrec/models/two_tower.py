@@ -211,8 +211,7 @@ class TwoTower(nn.Module):
         size = len(customers.row)
         if not (self.config.features and self.config.history):
             return customers.numeric.new_zeros(size, len(items))
-        known = [customers.habits, customers.numeric[customers.habit_rows]]
-        value = self.habits(torch.cat(known, dim=1)).squeeze(-1)
+        value = self.habit_values(customers)
         table = value.new_zeros(size, self.products.category.num_embeddings)
         table = table.index_put((customers.habit_rows, customers.habit_categories), value)
         part: Tensor = table[:, products.category[items]] * unsold(products, items)
@@ -226,8 +225,7 @@ class TwoTower(nn.Module):
         part = torch.zeros_like(like)
         if not self.config.looks:
             return part
-        known = [customers.looks, products.dynamic[customers.seen_items], customers.numeric[customers.seen_rows]]
-        value = self.looks(torch.cat(known, dim=1)).squeeze(-1)
+        value = self.look_values(customers, products)
         place = column[customers.seen_items]
         here = place >= 0
         return part.index_put((customers.seen_rows[here], place[here]), value[here])
@@ -241,17 +239,34 @@ class TwoTower(nn.Module):
         """
         if not self.config.repeat:
             return scores
+        value = self.repeat_values(customers, products)
+        place = column[customers.bought_items]
+        here = place >= 0
+        return scores.index_put((customers.bought_rows[here], place[here]), value[here])
+
+    def habit_values(self, customers: CustomerInputs) -> Tensor:
+        """[C]: what a customer buys from each category says of a new product in it."""
+        known = [customers.habits, customers.numeric[customers.habit_rows]]
+        value: Tensor = self.habits(torch.cat(known, dim=1)).squeeze(-1)
+        return value
+
+    def look_values(self, customers: CustomerInputs, products: ProductInputs) -> Tensor:
+        """[Q]: what looking at each seen product adds to its score."""
+        known = [customers.looks, products.dynamic[customers.seen_items], customers.numeric[customers.seen_rows]]
+        value: Tensor = self.looks(torch.cat(known, dim=1)).squeeze(-1)
+        return value
+
+    def repeat_values(self, customers: CustomerInputs, products: ProductInputs) -> Tensor:
+        """[P]: the repeat head's answer for each bought product."""
         sales = products.dynamic[customers.bought_items]
         behaviour = customers.numeric[customers.bought_rows]
         known = [customers.repeat, sales, behaviour, self.fit_to_rest(customers, products)]
         if self.config.looks:
             known.append(customers.looks_at_bought)
-        value = self.repeat(torch.cat(known, dim=1)).squeeze(-1)
+        value: Tensor = self.repeat(torch.cat(known, dim=1)).squeeze(-1)
         if self.config.popularity:
             value = value + (self.interests(customers)[customers.bought_rows] * self.sales(sales)).sum(-1)
-        place = column[customers.bought_items]
-        here = place >= 0
-        return scores.index_put((customers.bought_rows[here], place[here]), value[here])
+        return value
 
     def fit_to_rest(self, customers: CustomerInputs, products: ProductInputs) -> Tensor:
         """[P, KINDS]: cosine of each bought product with all else its customer bought; 0 where there is nothing."""
