@@ -9,6 +9,7 @@ is named on stderr and in /health, and the old one serves on.
 from __future__ import annotations
 
 import asyncio
+import gc
 import sys
 from collections.abc import Callable, Hashable
 from contextlib import suppress
@@ -17,6 +18,7 @@ from html import escape
 from pathlib import Path
 
 from fastapi import FastAPI
+from fastapi.dependencies import models as dependency_models
 from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.types import Receive, Scope, Send
 
@@ -165,7 +167,8 @@ class Live:
             await asyncio.wait_for(ending.wait(), LAST_ANSWERS)
         self._older.remove(app)
         ending.set()
-        del self._ending[app]
+        del self._ending[app], app
+        await asyncio.to_thread(_let_go)
 
     def _keep(self, task: asyncio.Task[None]) -> None:
         self._tasks.add(task)
@@ -176,6 +179,14 @@ class Live:
         told = str(error) if isinstance(error, EmbedrecError) else f"the bundle cannot be used ({type(error).__name__})"
         self._standing.refused = told
         print(f"refused: {printable(told)}", file=sys.stderr, flush=True)  # noqa: T201
+
+
+def _let_go() -> None:
+    """Give back the memory of an older app and its shop: FastAPI remembers the functions of all routes there ever were."""
+    for found in vars(dependency_models).values():
+        if hasattr(found, "cache_clear"):
+            found.cache_clear()
+    gc.collect()
 
 
 def state_of(folder: Path) -> Hashable:
