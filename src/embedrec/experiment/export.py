@@ -23,6 +23,9 @@ LEFT_OUT: dict[str, bool | set[str]] = {
     "data": {"path"},
 }
 
+OF_THE_MODEL = ("slices", "calibration")
+"""What metrics.json says of a model beside its test figures, and people who use the bundle want to know."""
+
 
 def export(
     folder: Path,
@@ -34,9 +37,10 @@ def export(
 ) -> Manifest:
     """Write the bundle of the model asked for, or of recent popularity where `asked` is None or not to be trusted."""
     shop = runner.shop
+    model = PopularityRecentConfig() if asked is None else config.model
     weights = {} if asked is None or asked.scorer is None else asked.scorer.weights()
     manifest = Manifest(
-        model=PopularityRecentConfig() if asked is None else config.model,
+        model=model,
         fallback_from=config.model.name if asked is None else None,
         data={
             "name": config.data.name,
@@ -54,13 +58,23 @@ def export(
             "test_from": day(shop.split.test_from),
         },
         config=config.model_dump(mode="json", exclude=LEFT_OUT),
-        metrics={name: {"test": one["test"]} for name, one in metrics["models"].items() if "test" in one},
+        metrics=_figures(metrics, model.name),
         verdict=judged.sentence,
         beaten_by=_beaten_by(judged, config.model.name),
         files={},
     )
     frames = {"customers": shop.tables.customers, "products": shop.tables.products, "events": shop.tables.events}
     return write_bundle(folder, manifest, weights, runner.before_test.encoder.schema, frames)
+
+
+def _figures(metrics: dict[str, Any], model: str) -> dict[str, Any]:
+    """Return the test figures of every model, and of the one in the bundle for whom it works and how sure it is."""
+    told = {name: ("test", *OF_THE_MODEL) if name == model else ("test",) for name in metrics["models"]}
+    return {
+        name: {part: one[part] for part in told[name] if part in one}
+        for name, one in metrics["models"].items()
+        if "test" in one
+    }
 
 
 def _beaten_by(judged: Verdict, model: str) -> str | None:

@@ -80,6 +80,13 @@ class Scorer(ABC):
             pull=torch.zeros(len(items), 0, dtype=torch.float64),
         )
 
+    def product_vectors(self) -> Tensor | None:
+        """[N, d]: unit vectors whose cosine `similar` is, 0 for a product of which the model knows nothing.
+
+        None where `similar` compares the sets of buyers instead.
+        """
+        return None
+
     likeness = "Bought by the same customers"
     """What `similar` measures, in words."""
 

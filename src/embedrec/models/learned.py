@@ -106,9 +106,13 @@ class TwoTowerScorer(NetworkScorer):
 
     likeness = "Appeals to the same customers"
 
+    def product_vectors(self) -> Tensor:
+        """[N, d]: the product vectors without their sales: what a product is, not how it sells."""
+        return torch.nn.functional.normalize(self.static_, dim=1)
+
     def similar(self, item: int) -> Tensor:
-        """[N]: cosine of the product vectors without their sales: what a product is, not how it sells."""
-        unit = torch.nn.functional.normalize(self.static_, dim=1)
+        """[N]: cosine of `product_vectors`."""
+        unit = self.product_vectors()
         return unit @ unit[item]
 
     @property

@@ -6,6 +6,7 @@ It ranks with the same `ranking.top_k`, the same features and the same weights a
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
@@ -17,7 +18,7 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from embedrec.bundle import Bundle, read_bundle
+from embedrec.bundle import Bundle, Manifest, read_bundle
 from embedrec.columns import (
     CATEGORY,
     PRICE,
@@ -36,9 +37,12 @@ from embedrec.models import load_scorer
 from embedrec.models.classic.popularity import PopularityRecentConfig
 from embedrec.ranking import top_k
 from embedrec.serving.arrivals import Arrivals, columns_of, grown, read_arrivals
+from embedrec.serving.catalogue_map import catalogue_map
+from embedrec.serving.product import ProductProfile, describe_product
 from embedrec.serving.profile import CustomerProfile, ModelInfo, describe, model_info
 from embedrec.serving.reasons import popular, reasons, sentence
 from embedrec.serving.requests import check_amount, check_id, check_k, check_names
+from embedrec.serving.rivals import RULES
 from embedrec.serving.shelf import Price, Shelf
 from embedrec.splits import parse_date
 
@@ -60,6 +64,7 @@ class Recommender:
         self._shelf = Shelf(self._snapshot)
         self._candidates = torch.from_numpy(self._snapshot.products.candidates)
         self.info: ModelInfo = model_info(manifest, self._snapshot)
+        self._rivals: dict[str, Recommender] = {}
         self.arrivals: tuple[Arrivals, ...] = ()
         """What each `add_products` took in, the latest last."""
 
@@ -190,6 +195,56 @@ class Recommender:
         times = pd.Series(pd.to_datetime(history.times[lines], unit="s"))
         table = pd.DataFrame({TIME: times if self._dated else pd.NaT, **self._shelf.columns(items)})
         return table[[TIME, PRODUCT, TITLE, CATEGORY, PRICE]]
+
+    def product(self, product_id: str) -> ProductProfile:
+        """Return what a product is and how it sold before the date.
+
+        Raises:
+            RequestError: the product is unknown.
+        """
+        return describe_product(self._snapshot, self._shelf, self._item("product_id", product_id), self._dated)
+
+    def catalogue_map(self) -> pd.DataFrame:
+        """Return where products lie on a flat picture: product_id, x, y, category; those with the most buyers first.
+
+        Close ones are alike, as in `similar`; two dimensions show the share `attrs["shown"]` of what sets products
+        apart. A product of which the model knows nothing has no place. Worked out once.
+        """
+        return self._map.copy()
+
+    @cached_property
+    def _map(self) -> pd.DataFrame:
+        return catalogue_map(self._scorer, self._snapshot, self._shelf)
+
+    def rival(self, name: str) -> Recommender:
+        """Return the same shop as of the same date, with a simple rule in the place of the model.
+
+        Args:
+            name: one of `rules`.
+
+        Raises:
+            RequestError: there is no such rule.
+        """
+        if name not in RULES:
+            raise RequestError("rival", f"no such rule; there are {', '.join(RULES)}")
+        if name not in self._rivals:
+            rival = copy.copy(self)
+            rival._scorer = RULES[name](self._bundle.schema).observe(self._snapshot)
+            rival.info = dataclasses.replace(self.info, model=name, fallback_from=None, beaten_by=None)
+            rival.__dict__.pop("_map", None)  # the model's own picture
+            rival._rivals = {}
+            self._rivals[name] = rival
+        return self._rivals[name]
+
+    @property
+    def rules(self) -> Sequence[str]:
+        """Names of the simple rules that `rival` knows, without the model's own."""
+        return [name for name in RULES if name != self.info.model]
+
+    @property
+    def manifest(self) -> Manifest:
+        """What the bundle says of itself: its figures, settings and data."""
+        return self._bundle.manifest
 
     @property
     def _dated(self) -> bool:
