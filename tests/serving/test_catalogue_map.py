@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from embedrec import Recommender
-from embedrec.columns import CATEGORY, PRODUCT
+from embedrec.columns import CATEGORY, PRICE, PRODUCT
 from embedrec.serving.catalogue_map import SHOWN, principal_plane
 from runs import Trained
 
@@ -52,7 +52,7 @@ def test_two_clusters_of_one_dimension_are_shown_whole() -> None:
 def test_every_product_of_a_shop_has_one_place(trained: Trained, shop: Recommender, rule: str | None) -> None:
     asked = shop if rule is None else shop.rival(rule)
     table = asked.catalogue_map()
-    assert table.columns.tolist() == [PRODUCT, "x", "y", CATEGORY]
+    assert table.columns.tolist() == [PRODUCT, "x", "y", CATEGORY, PRICE]
     known = [one for one in shop.product_ids if rule is None or shop.product(one).buyers]
     assert sorted(table[PRODUCT]) == known
     assert np.isfinite(table[["x", "y"]]).all(axis=None)

@@ -29,15 +29,20 @@ if TYPE_CHECKING:
 
 
 def create_app(
-    shop: Recommender, *, allowed_hosts: Iterable[str] = (), login: tuple[str, str] | None = None
+    shop: Recommender,
+    *,
+    allowed_hosts: Iterable[str] = (),
+    login: tuple[str, str] | None = None,
+    against: Recommender | None = None,
 ) -> FastAPI:
     """Serve `shop` at `/` (the page) and at `/recommend`, `/recommend_new`, `/similar` and `/health`.
 
     Only the machine itself may ask, by a loopback name, unless `allowed_hosts` names others. With `login`
-    (user, password) everything but `/health` asks for it. One question of each kind is answered before this
+    (user, password) everything but `/health` asks for it. The page compares with the bundle `against`,
+    where there is one. One question of each kind is answered before this
     returns, so a shop that cannot answer fails here.
     """
-    service = Service(shop)
+    service = Service(shop, against=against)
     service.warm_up()
     # No documentation page: FastAPI's loads its scripts from elsewhere. The schema is at /openapi.json.
     app = FastAPI(title="embedrec", docs_url=None, redoc_url=None)

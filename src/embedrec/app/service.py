@@ -74,8 +74,12 @@ def _utc_today() -> date:
 class Service:
     """Answers the questions of the API from one Recommender. Raises RequestError on a malformed one."""
 
-    def __init__(self, shop: Recommender, today: Callable[[], date] = _utc_today) -> None:
+    def __init__(
+        self, shop: Recommender, today: Callable[[], date] = _utc_today, against: Recommender | None = None
+    ) -> None:
         self.shop = shop
+        self.against = against
+        """A second bundle to compare with."""
         self._today = today
 
     def warm_up(self) -> None:
@@ -111,9 +115,12 @@ class Service:
 
     def health(self) -> Health:
         """Describe the model in use. Age counts days from the end of its data to today (UTC)."""
-        info = self.shop.info
-        age = None if info.data_until is None else (self._today() - info.data_until).days
-        return Health(ready=True, model=_stamp(self.shop), data_from=info.data_from, age_days=age)
+        return Health(ready=True, model=_stamp(self.shop), data_from=self.shop.info.data_from, age_days=self.age_days())
+
+    def age_days(self) -> int | None:
+        """Count the days from the end of the data to today (UTC); None where the data carry no dates."""
+        until = self.shop.info.data_until
+        return None if until is None else (self._today() - until).days
 
     def _customer_answer(self, shop: Recommender, found: pd.DataFrame, customer: str | None) -> CustomerAnswer:
         items = _items(found)

@@ -13,7 +13,7 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from embedrec.columns import CATEGORY, PRODUCT
+from embedrec.columns import CATEGORY, PRICE, PRODUCT
 from embedrec.features import Snapshot
 from embedrec.features.history import NEVER, Floats
 from embedrec.models import Scorer
@@ -40,7 +40,7 @@ class Plane(NamedTuple):
 
 
 def catalogue_map(scorer: Scorer, snapshot: Snapshot, shelf: Shelf) -> pd.DataFrame:
-    """Return product_id, x, y and category of the products that the model knows, those with the most buyers first.
+    """Return product_id, x, y, category and price of the products that the model knows, those with most buyers first.
 
     `attrs["shown"]` is the share of the differences between the products that two dimensions can show.
     """
@@ -53,7 +53,8 @@ def catalogue_map(scorer: Scorer, snapshot: Snapshot, shelf: Shelf) -> pd.DataFr
     vectors, items = vectors.index_select(0, placed.nonzero()[:, 0]), items[placed.numpy()]
     plane = principal_plane(vectors.index_select(0, torch.arange(min(LEADING, len(items)))))
     places, words = plane.place(vectors), shelf.columns(items)
-    table = pd.DataFrame({PRODUCT: words[PRODUCT], X: places[:, 0], Y: places[:, 1], CATEGORY: words[CATEGORY]})
+    told = {name: words[name] for name in (CATEGORY, PRICE)}
+    table = pd.DataFrame({PRODUCT: words[PRODUCT], X: places[:, 0], Y: places[:, 1], **told})
     table.attrs[SHOWN] = plane.shown
     return table
 

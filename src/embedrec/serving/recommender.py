@@ -205,7 +205,7 @@ class Recommender:
         return describe_product(self._snapshot, self._shelf, self._item("product_id", product_id), self._dated)
 
     def catalogue_map(self) -> pd.DataFrame:
-        """Return where products lie on a flat picture: product_id, x, y, category; those with the most buyers first.
+        """Return where products lie on a flat picture: product_id, x, y, category, price; those with most buyers first.
 
         Close ones are alike, as in `similar`; two dimensions show the share `attrs["shown"]` of what sets products
         apart. A product of which the model knows nothing has no place. Worked out once.
