@@ -10,6 +10,7 @@ from fake_shop import UNTESTED
 
 from embedrec import Recommender
 from embedrec.app.catalogue_picture import marks, picture
+from embedrec.app.command import main
 from embedrec.app.compare_tab import opponent, rivals
 from embedrec.app.compare_views import Side, comparison
 from embedrec.app.model_views import model_page
@@ -106,6 +107,14 @@ def test_the_page_over_it_opens(bare: Path, serve) -> None:
     assert {"Products", "Compare", "Model", "Product", "Compare with"} <= set(labels)
     against = next(part for part in config["components"] if part["props"].get("label") == "Compare with")
     assert against["props"]["choices"][0][0].startswith("Second bundle: ")
+
+
+def test_a_second_bundle_is_verified_like_the_first(trained: Trained, tmp_path: Path, capsys) -> None:
+    assert main([str(trained.bundle), "--against", str(tmp_path / "nowhere"), "--port", "0"]) == 2
+    said = capsys.readouterr().err
+    assert said.startswith("error: ")
+    assert said.count("\n") == 1
+    assert "nowhere" in said
 
 
 def test_the_manifest_says_for_whom_its_model_works(trained: Trained) -> None:

@@ -47,5 +47,12 @@ class Companions(Collaborative):
 
     def pull(self, basket: Ints, row: int, items: Ints) -> Floats:
         """Return [n, P]: the similarity of each item to each product of the basket."""
-        pulls = [self.affinity(basket[place : place + 1], row)[items] for place in range(len(basket))]
-        return np.array(pulls).reshape(len(basket), len(items)).T
+        fans = self.buyers_.values[positions(self.buyers_.offsets, basket)]
+        owner = np.repeat(np.arange(len(basket)), self.customers_[basket])
+        pulls = np.zeros((len(items), len(basket)))
+        for place, item in enumerate(items):
+            buyer = np.zeros(len(self.sizes_), bool)
+            buyer[self.buyers_.values[self.buyers_.offsets[item] : self.buyers_.offsets[item + 1]]] = True
+            both = np.bincount(owner[buyer[fans]], minlength=len(basket))
+            pulls[place] = np.where(basket == item, 0.0, both * self.share_[item] * self.share_[basket])
+        return pulls
