@@ -11,7 +11,6 @@ from embedrec.app.model_views import model_page, weak_slices
 from embedrec.app.service import Service
 from embedrec.app.views import OLD, header
 from embedrec.bundle import Manifest
-from embedrec.models import PopularityRecentConfig
 
 
 def changed(**own: object) -> Manifest:
@@ -124,4 +123,3 @@ def test_old_data_are_said_on_every_tab():
 
 def test_age_is_unknown_without_dates():
     assert Service(FakeShop(products=20, data_until=None)).age_days() is None
-    assert PopularityRecentConfig().name == UNTESTED.model.name

@@ -8,7 +8,6 @@ from dataclasses import replace
 from html import unescape
 from html.parser import HTMLParser
 
-import pandas as pd
 import pytest
 from fake_shop import HOSTILE, FakeShop, Product
 
@@ -16,7 +15,7 @@ from embedrec.app.catalogue_picture import DRAWN, HEIGHT, NAMED, WIDTH, marks, p
 from embedrec.app.products_views import matches, product_card, similar_products
 from embedrec.app.questions import SimilarQuestion
 from embedrec.app.service import Service
-from embedrec.columns import CATEGORY, PRODUCT
+from embedrec.columns import CATEGORY
 
 
 def dots(html: str) -> list[list[object]]:
@@ -156,4 +155,3 @@ def test_a_shop_without_categories_has_one_colour_and_no_legend():
     html = picture(shop)
     assert "er-legend" not in html
     assert [words for _, words, *_ in dots(html)][:2] == ["P0001", "P0002"]
-    assert isinstance(shop.catalogue_map()[PRODUCT], pd.Series)
