@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass, field
+from copy import copy
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from typing import Any
 
@@ -11,7 +12,9 @@ import numpy as np
 import pandas as pd
 
 from embedrec import columns
+from embedrec.bundle import Manifest
 from embedrec.errors import RequestError
+from embedrec.models import PopularityRecentConfig, TwoTowerConfig
 from embedrec.serving import Explained, Reach
 from embedrec.serving.listed import Listed
 from embedrec.serving.profile import Month
@@ -72,6 +75,58 @@ class Info:
     products: int = 5000
 
 
+def figure(value: float, spread: float = 0.01, n: int = 1012) -> dict[str, Any]:
+    return {"value": value, "low": value - spread, "high": value + spread, "n": n}
+
+
+def measured_as(hits: float, quality: float, found: float) -> dict[str, Any]:
+    view = {"hit_rate@10": figure(hits), "ndcg@10": figure(quality), "recall@10": figure(found)}
+    return {"test": {"all": view, "new": {name: figure(one["value"] / 2) for name, one in view.items()}}}
+
+
+MANIFEST = Manifest(
+    id="two_tower-1f2e3d",
+    model=TwoTowerConfig(),
+    data={"name": "demo", "fingerprint": "cef6a79a959ee259", "dated": True, "from": "2024-01-01", "until": "2025-12-31",
+          "synthetic": True, "repeat_share": 0.31, "warnings": ["page_views carry no date"]},
+    split={"protocol": "global_time", "valid_from": "2025-08-26", "test_from": "2025-10-29"},
+    config={"seed": 0, "loss": {"name": "softmax"}, "trainer": {"max_epochs": 4}},
+    metrics={
+        "two_tower": {
+            **measured_as(0.53, 0.31, 0.4),
+            "slices": {
+                "history_length": {"1": {"recall@10": figure(0.2, n=120)}, "2-5": {"recall@10": figure(0.41, n=300)}},
+                "category": {"<script>window.hacked=1</script>": {"recall@10": figure(0.1, n=90)},
+                             "Toys": {"recall@10": figure(0.05, n=3)}},
+            },
+            "calibration": {"ece": 0.012, "n": 4000, "bins": [{"predicted": 0.02, "observed": 0.02, "n": 2000},
+                                                              {"predicted": 0.2, "observed": 0.19, "n": 2000}]},
+        },
+        "popularity_recent": measured_as(0.3, 0.12, 0.2),
+        "personal_frequency": measured_as(0.52, 0.305, 0.39),
+    },
+    verdict="Two-tower model finds the next products better.",
+    files={},
+)  # fmt: skip
+UNTESTED = MANIFEST.model_copy(update={"model": PopularityRecentConfig(), "metrics": {}})
+
+
+@dataclass(frozen=True)
+class Product:
+    product_id: str
+    title: str | None = None
+    category: str | None = "Toys"
+    price: float | None = 4.5
+    rating: float | None = 4.2
+    buyers: int = 120
+    purchases: int = 150
+    again: float | None = 0.15
+    place: int = 12
+    first_sale: date | None = date(2024, 3, 2)
+    last_sale: date | None = date(2025, 12, 19)
+    weeks: tuple[int, ...] = (1, 0, 2, 3, 1, 1, 4, 5, 2, 1, 0, 3)
+
+
 class FakeShop:
     """Ranks products by their number; a customer's own purchases first."""
 
@@ -85,7 +140,7 @@ class FakeShop:
         self.usual_probability: float | None = 0.1
         self.info = Info(products=products, customers=customers, **info)
         self._known = frozenset(self.customer_ids)
-        self._products = frozenset(self.product_ids)
+        self._products = {product: number for number, product in enumerate(self.product_ids)}
 
     def recommend(
         self,
@@ -163,7 +218,7 @@ class FakeShop:
         return Profile(customer_id) if customer_id in self._known else None
 
     def purchases(self, customer_id: str) -> pd.DataFrame:
-        bought = self.product_ids[10:24] if customer_id in self._known else []
+        bought = [*self._products][10:24] if customer_id in self._known else []
         return pd.DataFrame(
             {
                 columns.TIME: [datetime(2025, 12, 19, 10, 30) - timedelta(days=23 * i) for i in range(len(bought))],
@@ -189,7 +244,7 @@ class FakeShop:
         if not set(categories or ()) <= set(CATEGORIES):
             raise RequestError("categories", "no such category")
         asked = [product_id] if product_id is not None else list(products)
-        if not set(asked) <= self._products:
+        if not set(asked) <= self._products.keys():
             raise RequestError("product_id" if product_id is not None else "products", "no such product")
         if progress:
             progress(len(self.customer_ids), len(self.customer_ids))
@@ -246,12 +301,37 @@ class FakeShop:
             ),
         )
 
+    rules: Sequence[str] = ("personal_frequency", "popularity_recent", "item_knn")
+    manifest = MANIFEST
+
+    def product(self, product_id: str) -> Product:
+        if product_id not in self._products:
+            raise RequestError("product_id", "no such product")
+        return Product(product_id, self.titles.get(product_id), self._category(product_id))
+
+    def catalogue_map(self) -> pd.DataFrame:
+        angle = np.arange(len(self.product_ids))
+        table = pd.DataFrame({columns.PRODUCT: self.product_ids, "x": np.cos(angle), "y": np.sin(angle) * angle})
+        table[columns.CATEGORY] = [self._category(one) for one in self.product_ids]
+        table[columns.PRICE] = [self._price(one) for one in self.product_ids]
+        table.attrs["shown"] = 0.4
+        return table
+
+    def rival(self, name: str) -> FakeShop:
+        """The same, in the opposite order."""
+        if name not in self.rules:
+            raise RequestError("rival", "no such rule")
+        rival = copy(self)
+        rival.product_ids = [*reversed(self.product_ids)]
+        rival.info = replace(self.info, model=name)
+        return rival
+
     def _category(self, product: str) -> str | None:
-        number = self.product_ids.index(product)
+        number = self._products[product]
         return None if number % 11 == 7 else CATEGORIES[number % len(CATEGORIES)]
 
     def _price(self, product: str) -> float:
-        number = self.product_ids.index(product)
+        number = self._products[product]
         return float("nan") if number % 7 == 3 else round(1.5 + (number * 7.31) % 238, 2)
 
     def _list(

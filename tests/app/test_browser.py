@@ -242,6 +242,69 @@ def test_files_stay_in_the_browser_but_for_their_text(at_page, downloads, tmp_pa
     at_page.wait(lambda: "nobody <b>,True,1," in (downloads / "suggestions.csv").read_text("utf-8"))
 
 
+def test_products(at_page):
+    """Open the tab, type, choose by a dot's mark with the keyboard, see one category alone."""
+    at_page.click("Products")
+    at_page.wait(lambda: "P0001" in at_page.text("#product-card"))  # the best seller
+    at_page.wait(lambda: at_page.find("#catalogue svg").is_displayed())
+    box = at_page.find("#product textarea, #product input")
+    box.clear()
+    box.send_keys("product 2345")
+    at_page.wait(lambda: "Sample product 2345 · P2345" in at_page.text("#offered-products"))
+    at_page.find("#offered-products button").send_keys("\n")
+    at_page.wait(lambda: "Sample product 2345" in at_page.text("#product-card"))
+    assert box.get_attribute("value") == "P2345"
+    at_page.find("#catalogue-marks .er-alike[data-product=P0003]").send_keys("\n")
+    at_page.wait(lambda: "Sample product 0003" in at_page.text("#product-card"))
+    at_page.find("#catalogue .er-group").click()
+    assert len(at_page.browser.find_elements("css selector", ".er-dot.er-faint")) == 9
+    box.clear()
+    box.send_keys("no such thing\n")
+    at_page.wait(lambda: "That is not a product of this shop." in at_page.text("#product-card"))
+
+
+def test_a_dot_is_named_and_chosen(at_page):
+    at_page.click("Products")
+    at_page.wait(lambda: at_page.find("#catalogue svg").is_displayed())
+    at_page.wait(lambda: "P0001" in at_page.text("#product-card"))
+    x, y = at_page.browser.execute_script("""
+        const plot = document.querySelector('#catalogue .er-plot'), box = plot.getBoundingClientRect();
+        const dot = JSON.parse(plot.dataset.dots)[777], scale = box.width / 1000;
+        return [box.left + dot[2] * scale, box.top + dot[3] * scale]""")
+    point = {"clientX": x, "clientY": y, "bubbles": True}
+    assert not at_page.find("#catalogue .er-named").is_displayed()
+    for event in ("pointermove", "click"):
+        at_page.browser.execute_script(
+            "document.querySelector('#catalogue svg').dispatchEvent(new PointerEvent(...arguments))", event, point
+        )
+    named, *details = at_page.text("#catalogue .er-named").split(" · ")  # of 777, or of one on the same pixel
+    assert details
+    at_page.wait(lambda: named in at_page.text("#product-card"))
+
+
+def test_compare(at_page):
+    at_page.click("Compare")
+    at_page.wait(lambda: at_page.find("#compare-customer textarea, #compare-customer input").is_displayed())
+    at_page.find("#compare-customer textarea, #compare-customer input").send_keys("C0042\n")
+    at_page.wait(lambda: "products on both lists" in at_page.text("#comparison"))
+    assert "no clear difference" in at_page.text("#comparison")
+    at_page.find("#compare-with input").click()
+    at_page.wait(lambda: len(at_page.browser.find_elements("css selector", "#compare-with [role=option]")) == 3)
+    at_page.browser.find_elements("css selector", "#compare-with [role=option]")[1].click()
+    at_page.wait(lambda: "A was clearly better" in at_page.text("#comparison"))
+
+
+def test_model(at_page):
+    at_page.click("Model")
+    at_page.wait(lambda: "53 of 100" in at_page.text("#model"))
+    shown = at_page.text("#model")
+    for words in ("How good are the models?", "Where it is weak", "Do its chances come true?", "Model card"):
+        assert words in shown
+    assert "<script>window.hacked=1</script>" in shown
+    assert at_page.browser.execute_script("return window.hacked") is None
+    assert "The data are old" in at_page.text(".er-header")
+
+
 def test_labels_for_screen_readers(at_page):
     unnamed = at_page.browser.execute_script("""
         return [...document.querySelectorAll('input, textarea, select, button')]
@@ -250,6 +313,22 @@ def test_labels_for_screen_readers(at_page):
             .map(e => e.outerHTML)""")
     assert unnamed == []
     assert at_page.browser.execute_script("return document.querySelectorAll('h1').length") == 1
+
+
+@pytest.mark.parametrize("tab", ["Products", "Compare", "Model"])
+def test_other_tabs_fit_a_phone_and_have_labels(at_page, tab):
+    """At 390 pixels; the tab is opened before the window shrinks, since Gradio then puts it into a menu."""
+    at_page.click(tab)
+    if tab == "Compare":
+        at_page.wait(lambda: at_page.find("#compare-any").is_displayed())
+        at_page.find("#compare-any").click()
+    shown = {"Products": "#similar-products", "Compare": "#comparison .er-side", "Model": "#model .er-board"}[tab]
+    at_page.wait(lambda: at_page.text(shown))
+    size = {"width": 390, "height": 900, "deviceScaleFactor": 1, "mobile": True}
+    at_page.browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+    assert at_page.browser.execute_script("return document.documentElement.scrollWidth") <= 390
+    test_labels_for_screen_readers(at_page)
+    at_page.browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
 
 
 @pytest.mark.parametrize("width", [390, 1280])

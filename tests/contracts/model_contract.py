@@ -109,6 +109,17 @@ class ModelContract:
         assert all(torch.isfinite(part).all() for part in told.parts.values())
         assert not scorer.similar(0).isnan().any()
 
+    def test_product_vectors_are_what_similar_compares(self, scorer: Scorer) -> None:
+        vectors = scorer.product_vectors()
+        if vectors is None:
+            assert type(scorer).similar is Scorer.similar
+            return
+        known = vectors.any(dim=1)
+        torch.testing.assert_close(vectors[known].norm(dim=1), torch.ones_like(vectors[known, 0]))
+        for item in known.nonzero()[:5, 0].tolist():
+            torch.testing.assert_close(scorer.similar(item)[known], (vectors @ vectors[item])[known])
+            assert not scorer.similar(item)[~known].isfinite().any()
+
     def test_parts_add_up_to_the_score(self, scorer: Scorer, snapshot: Snapshot, everybody: np.ndarray) -> None:
         parts = scorer.score_parts(snapshot.customers(everybody))
         assert {part.dtype for part in parts.values()} == {torch.float64}

@@ -73,16 +73,21 @@ REFUSALS: dict[int | str, dict[str, Any]] = {
 
 
 def create_app(
-    shop: Recommender, *, allowed_hosts: Iterable[str] = (), login: tuple[str, str] | None = None
+    shop: Recommender,
+    *,
+    allowed_hosts: Iterable[str] = (),
+    login: tuple[str, str] | None = None,
+    against: Recommender | None = None,
 ) -> ASGIApp:
     """Serve `shop` at `/` (the page) and at the plain HTTP routes, such as `/recommend` and `/health`.
 
     Only the machine itself may ask, by a loopback name, unless `allowed_hosts` names others. With `login`
-    (user, password) everything but `/health` asks for it. One question of each kind is answered before this
+    (user, password) everything but `/health` asks for it. The page compares with the bundle `against`,
+    where there is one. One question of each kind is answered before this
     returns, so a shop that cannot answer fails here.
     """
     standing = Standing()
-    return _guarded(Live(_app_of(shop, standing, login is not None), standing), allowed_hosts, login)
+    return _guarded(Live(_app_of(shop, standing, login is not None, against), standing), allowed_hosts, login)
 
 
 def create_live_app(
@@ -90,6 +95,7 @@ def create_live_app(
     *,
     allowed_hosts: Iterable[str] = (),
     login: tuple[str, str] | None = None,
+    against: Recommender | None = None,
     look_every: float = LOOK_EVERY,
 ) -> ASGIApp:
     """Serve the bundle in `folder` as `create_app` does, and every newer one that takes its place.
@@ -104,7 +110,7 @@ def create_live_app(
         try:
             shop = Recommender.load(folder)
             # Gradio opens event loops of its own where there is none, and leaves them open.
-            return asyncio.run(_in_a_loop(lambda: _app_of(shop, standing, login is not None)))
+            return asyncio.run(_in_a_loop(lambda: _app_of(shop, standing, login is not None, against)))
         except BundleError as error:
             raise BundleError(str(error).replace(f"{folder}{os.sep}", "").replace(str(folder), "the bundle")) from error
 
@@ -124,9 +130,9 @@ def _guarded(app: ASGIApp, allowed_hosts: Iterable[str], login: tuple[str, str] 
     return Guard(app, routes=paths, allowed_hosts=tuple(allowed_hosts), login=login)
 
 
-def _app_of(shop: Recommender, standing: Standing, needs_login: bool) -> FastAPI:
+def _app_of(shop: Recommender, standing: Standing, needs_login: bool, against: Recommender | None) -> FastAPI:
     """Make the routes and the page of one model."""
-    service = Service(shop, refused=lambda: standing.refused)
+    service = Service(shop, refused=lambda: standing.refused, against=against)
     service.warm_up()
     # No documentation page: FastAPI's loads its scripts from elsewhere. The schema is at /openapi.json.
     app = FastAPI(title="embedrec", docs_url=None, redoc_url=None)

@@ -40,6 +40,7 @@ def _parser() -> Parser:
     parser.add_argument("bundle", metavar="BUNDLE", help="folder of an exported bundle")
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: this machine only)")
     parser.add_argument("--port", type=int, default=7860, help="port to listen on (default: 7860)")
+    parser.add_argument("--against", metavar="BUNDLE2", help="a second bundle, to compare with on the page")
     parser.add_argument(
         "--allow-host",
         metavar="NAME",
@@ -91,11 +92,13 @@ def _serve(asked: argparse.Namespace, listening: socket.socket, login: tuple[str
     import uvicorn
 
     from embedrec.app.application import create_live_app
+    from embedrec.serving import Recommender
 
     # Answers are small and are worked out side by side: threads within one only wait for each other.
     torch.set_num_threads(1)
     gc.freeze()  # the libraries stay: looking through them for what could go halts all answers for half a second
-    app = create_live_app(folder, allowed_hosts=[asked.host, *asked.allow_host], login=login)
+    against = None if asked.against is None else Recommender.load(asked.against)
+    app = create_live_app(folder, allowed_hosts=[asked.host, *asked.allow_host], login=login, against=against)
     config = uvicorn.Config(
         app,
         log_level="warning",

@@ -19,6 +19,7 @@ _MENDING = {
         "That is not a customer ID.",
         "An ID is up to 256 letters, digits or signs, on one line.",
     ),
+    "product_id": ("That is not a product of this shop.", "Type a part of its name or ID and pick one from the list."),
     "history": ("One of these products is not in the shop.", "Take it out of the basket and pick another."),
     "page_views": ("Pages viewed cannot be less than 0.", "Move the slider, or type another number."),
     "time_spent": ("Time on the site cannot be less than 0.", "Move the slider, or type another number."),

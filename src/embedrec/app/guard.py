@@ -19,7 +19,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from embedrec.app.crowd import COME_BACK, Crowd
+from embedrec.app.admission import COME_BACK, Admission
 from embedrec.app.questions import read_json
 
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
@@ -64,7 +64,7 @@ class Guard:
         self._app = app
         self._routes = frozenset(routes)
         self._named_hosts = frozenset(host.lower() for host in allowed_hosts)
-        self._crowd = Crowd()
+        self._admission = Admission()
         self._login = base64.b64encode(":".join(login).encode()) if login else None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -87,9 +87,9 @@ class Guard:
             refusal = _refusal(404, "there is nothing at this address")
         asks = refusal is None and scope["method"] not in {"GET", "HEAD", "OPTIONS"}
         counted = asks and path in self._routes  # Gradio has a queue of its own, see page.WAITING
-        if counted and not self._crowd.has_room(path):
+        if counted and not self._admission.has_room(path):
             refusal = _refusal(503, "too many questions at once; ask again in a moment", COME_BACK)
-        with self._crowd.inside(path) if counted and refusal is None else nullcontext():
+        with self._admission.inside(path) if counted and refusal is None else nullcontext():
             await self._pass_on(scope, receive, send_guarded, refusal, reads=asks and refusal is None)
 
     async def _pass_on(

@@ -22,7 +22,7 @@ from fastapi.dependencies import models as dependency_models
 from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.types import Receive, Scope, Send
 
-from embedrec.app.crowd import COME_BACK
+from embedrec.app.admission import COME_BACK
 from embedrec.app.page import has_asked
 from embedrec.bundle import FILES, MANIFEST
 from embedrec.errors import EmbedrecError, printable

@@ -10,9 +10,12 @@ from fastapi import FastAPI
 
 from embedrec.app import views
 from embedrec.app.audience_tab import audience_tab
+from embedrec.app.compare_tab import compare_tab
 from embedrec.app.customer_tab import customer_tab
 from embedrec.app.gradio_api import gradio_api
+from embedrec.app.model_tab import model_tab
 from embedrec.app.new_customer_tab import new_customer_tab
+from embedrec.app.products_tab import products_tab
 from embedrec.app.service import Service
 
 AT_ONCE = 4  # questions answered at the same time; the next ones wait, and beyond WAITING are refused
@@ -55,14 +58,20 @@ def build_page(service: Service, needs_login: bool = False) -> gr.Blocks:
     """Lay out the page over `service`."""
     page = gr.Blocks(title="What next? · embedrec", analytics_enabled=False)
     with page:
-        gr.HTML(views.header(service.shop.info), elem_classes="er-bare", apply_default_css=False)
+        gr.HTML(views.header(service.shop.info, service.age_days()), elem_classes="er-bare", apply_default_css=False)
         with gr.Tabs():
             with gr.Tab("Customer"):
                 customer_tab(page, service, needs_login)
             with gr.Tab("New customer"):
                 new_customer_tab(page, service, needs_login)
+            with gr.Tab("Products") as tab:
+                products_tab(tab, service)
             with gr.Tab("Audience"):
                 audience_tab(service)
+            with gr.Tab("Compare"):
+                compare_tab(service)
+            with gr.Tab("Model") as tab:
+                model_tab(tab, service)
         gradio_api(service)
     return page
 

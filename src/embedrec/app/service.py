@@ -157,8 +157,11 @@ class Service:
         shop: Recommender,
         today: Callable[[], date] = _utc_today,
         refused: Callable[[], str | None] = lambda: None,
+        against: Recommender | None = None,
     ) -> None:
         self.shop = shop
+        self.against = against
+        """A second bundle to compare with."""
         self._today, self._refused = today, refused
 
     def warm_up(self) -> None:
@@ -243,10 +246,13 @@ class Service:
 
     def health(self) -> Health:
         """Describe the model in use. Age counts days from the end of its data to today (UTC)."""
-        info = self.shop.info
-        age = None if info.data_until is None else (self._today() - info.data_until).days
-        stamp, refused = _stamp(self.shop), self._refused()
-        return Health(ready=True, model=stamp, data_from=info.data_from, age_days=age, refused=refused)
+        stamp, age, refused = _stamp(self.shop), self.age_days(), self._refused()
+        return Health(ready=True, model=stamp, data_from=self.shop.info.data_from, age_days=age, refused=refused)
+
+    def age_days(self) -> int | None:
+        """Count the days from the end of the data to today (UTC); None where the data carry no dates."""
+        until = self.shop.info.data_until
+        return None if until is None else (self._today() - until).days
 
 
 def _answer(shop: Recommender, found: pd.DataFrame | Listed, customer: str | None) -> CustomerAnswer:

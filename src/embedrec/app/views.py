@@ -15,6 +15,8 @@ from embedrec.app.service import known
 if TYPE_CHECKING:
     from embedrec.serving.profile import ModelInfo
 
+OLD = 90  # days from the end of the data after which the page warns
+
 _MODEL_WORDS = {
     "two_tower": "the trained model",
     "popularity": "the list of most-bought products",
@@ -55,18 +57,27 @@ def _share(share: float) -> str:
 
 
 def model_words(name: str) -> str:
-    """Say in everyday words what a model is."""
+    """Say in everyday words what a model is, escaped."""
     return _text(_MODEL_WORDS.get(name, f"the model “{name}”"))
 
 
-def header(info: ModelInfo) -> str:
-    """Say what the page is for, how good it is, where it comes from, and what asks for care."""
+def model_name(name: str) -> str:
+    """Return the same as plain text with a capital, for where Gradio escapes it."""
+    words = _MODEL_WORDS.get(name, f"the model “{name}”")
+    return words[:1].upper() + words[1:]
+
+
+def header(info: ModelInfo, age_days: int | None = None) -> str:
+    """Say what the page is for, how good it is, where it comes from, and what asks for care.
+
+    `age_days` counts from the end of the data to today; None where the data carry no dates.
+    """
     return (
         '<header class="er-header">'
         "<h1>What will they want next?</h1>"
         '<p class="er-lead">Look up a customer: who they are, what they bought, '
         "what they may buy next, and why.</p>"
-        f"{_cautions(info)}"
+        f"{cautions(info, age_days)}"
         f'<p class="er-verdict"><strong>How well does it work?</strong> {_plain_figure(info)}{_text(info.verdict)}</p>'
         f'<p class="er-verdict"><strong>Learned from</strong> {_text(info.data_name)}: '
         f"{_count(info.customers, 'customer')}, {_count(info.products, 'product')}{_window(info)}.</p>"
@@ -87,12 +98,21 @@ def _plain_figure(info: ModelInfo) -> str:
     return f"In the test, {100 * info.hit_rate:.0f} of 100 customers bought something from their ten suggestions. "
 
 
-def _cautions(info: ModelInfo) -> str:
-    cautions = []
+def cautions(info: ModelInfo, age_days: int | None) -> str:
+    """Say in a box each what stands against trusting the model: made-up or old data, or a simple method as good."""
+    found = []
     if info.synthetic:
-        cautions.append(("A made-up shop", "These customers, products and purchases are generated for demonstration."))
+        found.append(("A made-up shop", "These customers, products and purchases are generated for demonstration."))
+    if age_days is not None and age_days > OLD:
+        found.append(
+            (
+                "The data are old",
+                f"They end {_count(age_days, 'day')} ago. What is bought and what is new may have changed since: ask "
+                "for a model trained on newer purchases.",
+            )
+        )
     if info.fallback_from:
-        cautions.append(
+        found.append(
             (
                 "A simple method is in use",
                 f"On this shop’s data {model_words(info.fallback_from)} could not be shown to do better, "
@@ -100,13 +120,13 @@ def _cautions(info: ModelInfo) -> str:
             )
         )
     if info.beaten_by:
-        cautions.append(
+        found.append(
             (
                 "A simple method does as well or better",
                 f"When tested, these suggestions were not shown to beat {model_words(info.beaten_by)}.",
             )
         )
-    return "".join(notice(title, text, "caution") for title, text in cautions)
+    return "".join(notice(title, text, "caution") for title, text in found)
 
 
 def choices(name: str, values: Iterable[str]) -> str:

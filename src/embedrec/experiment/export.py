@@ -25,6 +25,9 @@ LEFT_OUT: dict[str, bool | set[str]] = {
     "data": {"path"},
 }
 
+OF_THE_MODEL = ("slices", "calibration")
+"""What metrics.json says of a model beside its test figures, and people who use the bundle want to know."""
+
 
 def export(
     folder: Path,
@@ -62,7 +65,7 @@ def export(
         probability=_chances(exported.probability),
         audience=_chances(exported.audience),
         config=config.model_dump(mode="json", exclude=LEFT_OUT),
-        metrics={name: {"test": one["test"]} for name, one in metrics["models"].items() if "test" in one},
+        metrics=_figures(metrics, model.name),
         verdict=judged.sentence,
         beaten_by=_beaten_by(judged, config.model.name),
         files={},
@@ -75,6 +78,16 @@ def _chances(fitted: PurchaseProbability | None) -> Chances | None:
     if fitted is None:
         return None
     return Chances(scores=fitted.scores.tolist(), probabilities=fitted.probabilities.clip(0, 1).tolist())
+
+
+def _figures(metrics: dict[str, Any], model: str) -> dict[str, Any]:
+    """Return the test figures of every model, and of the one in the bundle for whom it works and how sure it is."""
+    told = {name: ("test", *OF_THE_MODEL) if name == model else ("test",) for name in metrics["models"]}
+    return {
+        name: {part: one[part] for part in told[name] if part in one}
+        for name, one in metrics["models"].items()
+        if "test" in one
+    }
 
 
 def _beaten_by(judged: Verdict, model: str) -> str | None:

@@ -102,6 +102,13 @@ class Scorer(ABC):
         """[P]: the mean of `Explanation.pull` over all N products, for one customer (B = 1)."""
         return self.explain(customer, np.arange(self.snapshot_.history.n_items)).pull.mean(0)
 
+    def product_vectors(self) -> Tensor | None:
+        """[N, d]: unit vectors whose cosine `similar` is, 0 for a product of which the model knows nothing.
+
+        None where `similar` compares the sets of buyers instead.
+        """
+        return None
+
     likeness = "Bought by the same customers"
     """What `similar` measures, in words."""
 

@@ -159,11 +159,16 @@ class TwoTowerScorer(NetworkScorer):
 
     likeness = "Appeals to the same customers"
 
-    def similar(self, item: int) -> Tensor:
-        """[N]: cosine of the product vectors without their sales: what a product is, not how it sells."""
+    def product_vectors(self) -> Tensor:
+        """[N, d]: the product vectors without their sales: what a product is, not how it sells."""
         if self._unit_ is None:
             self._unit_ = torch.nn.functional.normalize(self.static_, dim=1)
-        return self._unit_ @ self._unit_[item]
+        return self._unit_
+
+    def similar(self, item: int) -> Tensor:
+        """[N]: cosine of `product_vectors`."""
+        unit = self.product_vectors()
+        return unit @ unit[item]
 
     def _vectors(self, inputs: CustomerInputs) -> Tensor:
         return self.network.customer_vectors(self._parts(inputs).total(), inputs, self.inputs_)

@@ -164,6 +164,10 @@ class TwoTowerIdsScorer(NetworkScorer):
 
     likeness = "Bought by similar customers"
 
+    def product_vectors(self) -> Tensor:
+        """[N, d]: the learned vectors, 0 for products not sold in training."""
+        return self.learned_ * self.known_[:, None]
+
     def similar(self, item: int) -> Tensor:
         """[N]: cosine of the learned vectors, -inf for products not sold in training; for those, shared customers."""
         if not self.known_[item]:

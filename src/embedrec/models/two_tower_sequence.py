@@ -173,11 +173,15 @@ class TwoTowerSequenceScorer(NetworkScorer):
 
     likeness = "Appeals to the same customers"
 
+    def product_vectors(self) -> Tensor:
+        """[N, d]: the product vectors, 0 where nothing is known."""
+        return F.normalize(self.vectors_, dim=1) * torch.as_tensor(self.known_)[:, None]
+
     def similar(self, item: int) -> Tensor:
         """[N]: cosine of the product vectors, -inf where nothing is known; for such products, shared customers."""
         if not self.known_[item]:
             return super().similar(item)
-        unit = F.normalize(self.vectors_, dim=1)
+        unit = self.product_vectors()
         cosine = torch.mv(unit, unit[item])
         cosine[~self.known_] = -torch.inf
         return cosine

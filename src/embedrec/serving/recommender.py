@@ -6,6 +6,7 @@ It ranks with the same `ranking.top_k`, the same features and the same weights a
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
@@ -18,7 +19,7 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from embedrec.bundle import MANIFEST, Bundle, Chances, read_bundle
+from embedrec.bundle import MANIFEST, Bundle, Chances, Manifest, read_bundle
 from embedrec.columns import (
     CATEGORY,
     PRICE,
@@ -49,10 +50,12 @@ from embedrec.serving.audience import (
     rank_customers,
     recent_buyers,
 )
+from embedrec.serving.catalogue_map import catalogue_map
 from embedrec.serving.diversity import POOL, diversified
 from embedrec.serving.drivers import DRIVEN, drivers
 from embedrec.serving.explaining import Explained, of_popularity, take_apart
 from embedrec.serving.listed import Listed
+from embedrec.serving.product import ProductProfile, describe_product
 from embedrec.serving.profile import CustomerProfile, ModelInfo, describe, model_info
 from embedrec.serving.reach import Reach, reach_of
 from embedrec.serving.reasons import popular, reasons, reasons_of, sentence
@@ -69,6 +72,7 @@ from embedrec.serving.requests import (
     check_share,
     check_whole,
 )
+from embedrec.serving.rivals import RULES
 from embedrec.serving.segments import Segments
 from embedrec.serving.shelf import Price, Shelf
 from embedrec.splits import parse_date
@@ -94,6 +98,7 @@ class Recommender:
         self.info: ModelInfo = model_info(manifest, self._snapshot)
         self._likelihood: Likelihood | None = None  # made when somebody asks for an audience
         self._making = Lock()
+        self._rivals: dict[str, Recommender] = {}
         self.arrivals: tuple[Arrivals, ...] = ()
         """What each `add_products` took in, the latest last."""
 
@@ -424,6 +429,59 @@ class Recommender:
     @cached_property
     def _segments(self) -> Segments:
         return Segments(self._snapshot)
+
+    def product(self, product_id: str) -> ProductProfile:
+        """Return what a product is and how it sold before the date.
+
+        Raises:
+            RequestError: the product is unknown.
+        """
+        return describe_product(self._snapshot, self._shelf, self._item("product_id", product_id), self._dated)
+
+    def catalogue_map(self) -> pd.DataFrame:
+        """Return where products lie on a flat picture: product_id, x, y, category, price; those with most buyers first.
+
+        Close ones are alike, as in `similar`; two dimensions show the share `attrs["shown"]` of what sets products
+        apart. A product of which the model knows nothing has no place. Worked out once.
+        """
+        return self._map.copy()
+
+    @cached_property
+    def _map(self) -> pd.DataFrame:
+        return catalogue_map(self._scorer, self._snapshot, self._shelf)
+
+    def rival(self, name: str) -> Recommender:
+        """Return the same shop as of the same date, with a simple rule in the place of the model.
+
+        Args:
+            name: one of `rules`.
+
+        Raises:
+            RequestError: there is no such rule.
+        """
+        if name not in RULES:
+            raise RequestError("rival", f"no such rule; there are {', '.join(RULES)}")
+        if name not in self._rivals:
+            rival = copy.copy(self)
+            rival._scorer = RULES[name](self._bundle.schema).observe(self._snapshot)
+            rival.info = dataclasses.replace(self.info, model=name, fallback_from=None, beaten_by=None)
+            for own in ("_map", "usual_probability", "_before_test"):  # what was worked out of the model
+                rival.__dict__.pop(own, None)
+            chances = {"probability": None, "audience": None}  # the model's as well
+            rival._bundle = dataclasses.replace(self._bundle, manifest=self._bundle.manifest.model_copy(update=chances))
+            rival._likelihood, rival._rivals = None, {}
+            self._rivals[name] = rival
+        return self._rivals[name]
+
+    @property
+    def rules(self) -> Sequence[str]:
+        """Names of the simple rules that `rival` knows, without the model's own."""
+        return [name for name in RULES if name != self.info.model]
+
+    @property
+    def manifest(self) -> Manifest:
+        """What the bundle says of itself: its figures, settings and data."""
+        return self._bundle.manifest
 
     @property
     def _dated(self) -> bool:

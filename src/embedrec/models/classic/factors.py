@@ -102,6 +102,10 @@ class ProductFactors(Collaborative):
 
     likeness = "Bought by similar customers"
 
+    def product_vectors(self) -> Tensor:
+        """[N, d]: the vectors at length 1, 0 for products not sold in training."""
+        return torch.from_numpy(self.unit_)
+
     def similar(self, item: int) -> Tensor:
         """[N]: cosine of the product vectors, -inf for products not sold in training; for those, shared customers."""
         if not self.known_[item]:

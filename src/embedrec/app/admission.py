@@ -17,7 +17,7 @@ LONG_AT_ONCE = 2
 COME_BACK = {"retry-after": "1"}  # seconds
 
 
-class Crowd:
+class Admission:
     """Counts the questions of each kind that are inside."""
 
     def __init__(self) -> None:
