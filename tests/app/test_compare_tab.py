@@ -100,6 +100,8 @@ def test_a_second_bundle_comes_first_and_answers():
     service = Service(shop, against=second)
     assert [name for _, name in rivals(service)] == [SECOND, *shop.rules]
     assert opponent(service, SECOND) is second
+    assert "· bundle second</p>" in compared(shop, second)
+    assert "· bundle" not in compared(shop, shop.rival("item_knn"))
     assert opponent(service, "item_knn").info == replace(shop.info, model="item_knn")
     assert [name for _, name in rivals(Service(shop))] == [*shop.rules]
     for name in (SECOND, "no such rule"):

@@ -112,6 +112,7 @@ def _kind(reason: str) -> str:
 def _list(side: Side, other: Side, bought: Collection[str]) -> str:
     info, elsewhere = side.shop.info, other.products
     until = "" if info.data_until is None else f", data until {_day(info.data_until)}"
+    which = "" if info.id == other.shop.info.id else f" · bundle {_text(info.id)}"
     rows = (
         "".join(_entry(row, side, elsewhere, other.where, bought) for row in side.table.to_dict("records"))
         or "<li>Nothing to recommend.</li>"
@@ -119,7 +120,7 @@ def _list(side: Side, other: Side, bought: Collection[str]) -> str:
     return (
         f'<section class="er-card er-side" aria-label="List {side.where}"><p class="er-eyebrow">'
         f"List {side.where}</p><h3>{side.words[:1].upper() + side.words[1:]}</h3>"
-        f'<p class="er-code">{_text(info.data_name)}{until}</p><ol class="er-ranked">{rows}</ol></section>'
+        f'<p class="er-code">{_text(info.data_name)}{until}{which}</p><ol class="er-ranked">{rows}</ol></section>'
     )
 
 
