@@ -18,7 +18,6 @@ from html import escape
 from pathlib import Path
 
 from fastapi import FastAPI
-from fastapi.dependencies import models as dependency_models
 from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.types import Receive, Scope, Send
 
@@ -167,8 +166,12 @@ class Live:
             await asyncio.wait_for(ending.wait(), LAST_ANSWERS)
         self._older.remove(app)
         ending.set()
-        del self._ending[app], app
-        await asyncio.to_thread(_let_go)
+        del self._ending[app]
+        # No question reaches it any more. FastAPI and Gradio remember parts of every app there ever was; its shop
+        # and the kept answers, hundreds of MB, must not stay with them.
+        for heavy in app.state.heavy:
+            vars(heavy).clear()
+        await asyncio.to_thread(gc.collect)
 
     def _keep(self, task: asyncio.Task[None]) -> None:
         self._tasks.add(task)
@@ -179,14 +182,6 @@ class Live:
         told = str(error) if isinstance(error, EmbedrecError) else f"the bundle cannot be used ({type(error).__name__})"
         self._standing.refused = told
         print(f"refused: {printable(told)}", file=sys.stderr, flush=True)  # noqa: T201
-
-
-def _let_go() -> None:
-    """Give back the memory of an older app and its shop: FastAPI remembers the functions of all routes there ever were."""
-    for found in vars(dependency_models).values():
-        if hasattr(found, "cache_clear"):
-            found.cache_clear()
-    gc.collect()
 
 
 def state_of(folder: Path) -> Hashable:
