@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import threading
 import time
+import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,6 +14,7 @@ import httpx
 import pytest
 import uvicorn
 
+from embedrec import Recommender
 from embedrec.app import live as live_module
 from embedrec.app.application import create_live_app
 from embedrec.app.command import _listen
@@ -65,7 +67,7 @@ def damaged(source: Path, place: Path, name: str = WEIGHTS) -> Path:
     return place
 
 
-def until(client: httpx.Client, wanted, seconds: float = 30) -> dict:
+def until(client: httpx.Client, wanted, seconds: float = 120) -> dict:
     """Ask /health until it is as wanted."""
     end = time.monotonic() + seconds
     while not wanted(health := client.get("/health").json()):
@@ -200,6 +202,30 @@ def test_a_visitor_of_the_older_page_gets_the_answer_they_wait_for(bundles, tmp_
         assert "event: complete" in told
 
 
+def test_an_older_model_leaves_the_memory(bundles, tmp_path, monkeypatch):
+    (_, one), (second, two) = bundles.items()
+    models, load = [], Recommender.load
+
+    def loaded(path):
+        shop = load(path)
+        models.append(weakref.ref(shop._scorer))
+        return shop
+
+    monkeypatch.setattr(Recommender, "load", loaded)
+    monkeypatch.setattr(live_module, "LAST_ANSWERS", 0.1)
+    put(one, tmp_path / "bundle")
+    with serving(tmp_path / "bundle") as client:
+        assert models[0]() is not None
+        put(two, tmp_path / "bundle")
+        until(client, lambda health: health["model"]["id"] == second)
+        end = time.monotonic() + 30
+        while models[0]() is not None:
+            assert time.monotonic() < end
+            time.sleep(0.05)
+        assert models[1]() is not None
+        assert model_of(client) == second
+
+
 def swaps(bundles: dict[str, Path], tmp_path: Path, count: int, askers: int) -> None:
     """Swap `count` times, every second time to a damaged bundle, while others ask and check each answer."""
     expected: dict[str, dict[str, list]] = {}
@@ -219,7 +245,7 @@ def swaps(bundles: dict[str, Path], tmp_path: Path, count: int, askers: int) -> 
         over, wrong, seen = threading.Event(), [], []
 
         def ask() -> None:
-            with httpx.Client(base_url=client.base_url, timeout=30) as mine:
+            with httpx.Client(base_url=client.base_url, timeout=120) as mine:
                 number = 0
                 while not over.is_set():
                     customer, number = asked[number % len(asked)], number + 1

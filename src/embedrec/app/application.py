@@ -125,7 +125,7 @@ async def _in_a_loop(make: Callable[[], FastAPI]) -> FastAPI:
 
 def _guarded(app: ASGIApp, allowed_hosts: Iterable[str], login: tuple[str, str] | None) -> ASGIApp:
     plain = FastAPI()
-    plain.include_router(_routes(cast(Service, None)))  # which addresses there are hangs on no shop
+    plain.include_router(_routes(cast(Service, None), cast(Desk, None)))  # which addresses there are hangs on no shop
     paths = {"/openapi.json", *plain.openapi()["paths"]}
     return Guard(app, routes=paths, allowed_hosts=tuple(allowed_hosts), login=login)
 
@@ -134,13 +134,15 @@ def _app_of(shop: Recommender, standing: Standing, needs_login: bool, against: R
     """Make the routes and the page of one model."""
     service = Service(shop, refused=lambda: standing.refused, against=against)
     service.warm_up()
+    desk = Desk(service)
     # No documentation page: FastAPI's loads its scripts from elsewhere. The schema is at /openapi.json.
     app = FastAPI(title="embedrec", docs_url=None, redoc_url=None)
-    app.include_router(_routes(service))
+    app.include_router(_routes(service, desk))
     app.add_exception_handler(RequestValidationError, _refuse_body)
     app.add_exception_handler(RequestError, _refuse_question)
     app.add_exception_handler(HTTPException, _refuse_request)
     app.openapi()  # made now, and kept
+    app.state.heavy = shop, desk
     mount_page(app, service, needs_login=needs_login)
     return app
 
@@ -166,8 +168,8 @@ class _StrictJSONRoute(APIRoute):
         return handle_strictly
 
 
-def _routes(service: Service) -> APIRouter:
-    routes, desk = APIRouter(route_class=_StrictJSONRoute, responses=REFUSALS), Desk(service)
+def _routes(service: Service, desk: Desk) -> APIRouter:
+    routes = APIRouter(route_class=_StrictJSONRoute, responses=REFUSALS)
 
     @routes.post("/recommend", response_model=CustomerAnswer)
     async def recommend(question: CustomerQuestion) -> Response:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import sys
+from collections import Counter
 from collections.abc import Callable, Hashable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -18,7 +19,6 @@ from html import escape
 from pathlib import Path
 
 from fastapi import FastAPI
-from fastapi.dependencies import models as dependency_models
 from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.types import Receive, Scope, Send
 
@@ -64,6 +64,8 @@ class Live:
         self._tried: Hashable = object()
         self._older: list[FastAPI] = []
         self._tasks: set[asyncio.Task[None]] = set()
+        self._asked: Counter[FastAPI] = Counter()
+        """Questions that each app is answering."""
         self._ending: dict[FastAPI, asyncio.Event] = {}
 
     def first(self) -> None:
@@ -81,7 +83,15 @@ class Live:
             await self._live(receive, send)
             return
         app = self._app_for(scope)
-        await (self._not_ready(scope["path"]) if app is None else app)(scope, receive, send)
+        if app is None:
+            await self._not_ready(scope["path"])(scope, receive, send)
+            return
+        asks = scope["method"] == "POST"  # open pages keep other connections for as long as they are open
+        self._asked[app] += asks
+        try:
+            await app(scope, receive, send)
+        finally:
+            self._asked[app] -= asks
 
     def _app_for(self, scope: Scope) -> FastAPI | None:
         """The app in use, or for what a visitor asked of an older one's page, that one."""
@@ -166,9 +176,15 @@ class Live:
         with suppress(TimeoutError):
             await asyncio.wait_for(ending.wait(), LAST_ANSWERS)
         self._older.remove(app)
+        while self._asked[app] and not ending.is_set():
+            await asyncio.sleep(0.1)
         ending.set()
-        del self._ending[app], app
-        await asyncio.to_thread(_let_go)
+        del self._ending[app], self._asked[app]
+        # No question reaches it any more. FastAPI and Gradio remember parts of every app there ever was; its shop
+        # and the kept answers, hundreds of MB, must not stay with them.
+        for heavy in app.state.heavy:
+            vars(heavy).clear()
+        await asyncio.to_thread(gc.collect)
 
     def _keep(self, task: asyncio.Task[None]) -> None:
         self._tasks.add(task)
@@ -179,14 +195,6 @@ class Live:
         told = str(error) if isinstance(error, EmbedrecError) else f"the bundle cannot be used ({type(error).__name__})"
         self._standing.refused = told
         print(f"refused: {printable(told)}", file=sys.stderr, flush=True)  # noqa: T201
-
-
-def _let_go() -> None:
-    """Give back the memory of an older app and its shop: FastAPI remembers the functions of all routes there ever were."""
-    for found in vars(dependency_models).values():
-        if hasattr(found, "cache_clear"):
-            found.cache_clear()
-    gc.collect()
 
 
 def state_of(folder: Path) -> Hashable:
