@@ -270,7 +270,12 @@ class FakeShop:
         return found
 
     def reach(
-        self, product_id: str | None = None, *, products: Sequence[str] = (), categories: Sequence[str] | None = None
+        self,
+        product_id: str | None = None,
+        *,
+        products: Sequence[str] = (),
+        categories: Sequence[str] | None = None,
+        progress: Any = None,
     ) -> Reach:
         if product_id == "P0001":
             return Reach(280, 4, None, "only 4 of 280 customers bought within the test window")

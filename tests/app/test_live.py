@@ -195,7 +195,9 @@ def test_a_visitor_of_the_older_page_gets_the_answer_they_wait_for(bundles, tmp_
     (_, one), (second, two) = bundles.items()
     put(one, tmp_path / "bundle")
     with serving(tmp_path / "bundle") as client:
-        asked = client.post("/gradio_api/call/recommend", json={"data": ["C0001", 3, False, None, None]}).json()
+        asked = client.post(
+            "/gradio_api/call/recommend", json={"data": ["C0001", 3, False, None, None, None, False, 0.0]}
+        ).json()
         put(two, tmp_path / "bundle")
         until(client, lambda health: health["model"]["id"] == second)
         told = client.get(f"/gradio_api/call/recommend/{asked['event_id']}").text

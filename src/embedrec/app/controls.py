@@ -25,7 +25,6 @@ _MENDING = {
     "time_spent": ("Time on the site cannot be less than 0.", "Move the slider, or type another number."),
     "k": ("That is not a number of suggestions.", "Choose a whole number from 1 to 50."),
     "categories": ("One of these categories is not in the shop.", "Take it out and pick another."),
-    "product_id": ("That product is not in the shop.", "Pick another from the list."),
     "products": ("None of these products is in the shop.", "Hand over product IDs as the shop writes them."),
     "n": ("That is not a number of customers.", "Choose a whole number of 1 or more."),
     "in_stock": ("This shop does not say what is in stock.", "Take the tick away."),

@@ -10,8 +10,8 @@ import httpx
 import pytest
 from fake_shop import FakeShop
 
-from embedrec.app.application import create_app
 from embedrec.app.admission import LONG_AT_ONCE, QUICK, QUICK_AT_ONCE
+from embedrec.app.application import create_app
 
 HERE = "http://127.0.0.1:7860"
 MORE = 7
