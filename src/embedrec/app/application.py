@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -40,6 +39,7 @@ from embedrec.app.service import (
     Service,
     SimilarAnswer,
 )
+from embedrec.bundle import FILES, MANIFEST
 from embedrec.errors import BundleError, RequestError
 
 if TYPE_CHECKING:
@@ -65,6 +65,7 @@ REFUSALS: dict[int | str, dict[str, Any]] = {
         400: "the body is not JSON in UTF-8",
         401: "user and password are needed",
         403: "a foreign Host or Origin",
+        408: "the body took too long to come",
         413: "the body is too long",
         422: "a field breaks its rule; it is named",
         503: "too many questions at once, or no bundle that can be used; ask again after Retry-After seconds",
@@ -112,11 +113,19 @@ def create_live_app(
             # Gradio opens event loops of its own where there is none, and leaves them open.
             return asyncio.run(_in_a_loop(lambda: _app_of(shop, standing, login is not None, against)))
         except BundleError as error:
-            raise BundleError(str(error).replace(f"{folder}{os.sep}", "").replace(str(folder), "the bundle")) from error
+            raise BundleError(_without_place(str(error), folder)) from error
 
     live = Live(None, standing, make, lambda: state_of(folder), look_every)
     live.first()
     return _guarded(live, allowed_hosts, login)
+
+
+def _without_place(told: str, folder: Path) -> str:
+    """Leave out where on the machine the bundle is: errors of a bundle begin with the path that is at fault."""
+    for path in (*(folder / name for name in (MANIFEST, *FILES)), folder):
+        if told.startswith((f"{path} ", f"{path}:")):
+            return ("the bundle" if path == folder else path.name) + told[len(str(path)) :]
+    return told
 
 
 async def _in_a_loop(make: Callable[[], FastAPI]) -> FastAPI:

@@ -17,7 +17,7 @@ from embedrec.app.questions import CustomerQuestion
 from embedrec.app.service import Service
 
 TOGETHER = 32  # questions answered at once
-KEPT = 8192  # answers, of some 2 kB each
+KEPT = 32 * 2**20  # bytes of answers: one may be 2 kB long, or 200 kB
 
 
 class Desk:
@@ -28,6 +28,7 @@ class Desk:
         self._waiting: list[tuple[CustomerQuestion, str, asyncio.Future[bytes]]] = []
         self._task: asyncio.Task[None] | None = None
         self._kept: OrderedDict[str, bytes] = OrderedDict()
+        self._size = 0  # bytes of them
         self._kept_of: object = None  # the model whose answers they are
 
     async def ask(self, question: CustomerQuestion) -> bytes:
@@ -69,22 +70,25 @@ class Desk:
 
     def _answers_alike(self, questions: Sequence[CustomerQuestion]) -> Sequence[bytes | Exception]:
         try:
-            answers = self._service.recommend_many(questions)
+            return [answer.model_dump_json().encode() for answer in self._service.recommend_many(questions)]
         except Exception as error:  # noqa: BLE001 - goes to the one who asked; others must have their answers
             if len(questions) == 1:
                 return [error]
             return [one for question in questions for one in self._answers_alike([question])]
-        return [answer.model_dump_json().encode() for answer in answers]
 
     def _find(self, key: str) -> bytes | None:
         if self._kept_of is not self._service.shop:
             self._kept.clear()
+            self._size = 0
             self._kept_of = self._service.shop
         if (kept := self._kept.get(key)) is not None:
             self._kept.move_to_end(key)
         return kept
 
     def _keep(self, key: str, answer: bytes) -> None:
+        if key in self._kept:
+            return
         self._kept[key] = answer
-        if len(self._kept) > KEPT:
-            self._kept.popitem(last=False)
+        self._size += len(answer)
+        while self._size > KEPT:
+            self._size -= len(self._kept.popitem(last=False)[1])

@@ -7,6 +7,7 @@ value sent to the page may be a JSON object, which is the shape in which Gradio 
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import re
 import secrets
@@ -24,6 +25,7 @@ from embedrec.app.questions import read_json
 
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 LARGEST_BODY = 2**20  # bytes: a thousand ids of 256 characters fit
+LONGEST_SENDING = 10.0  # seconds that a body may take to come
 HEALTH = "/health"
 
 # Gradio's routes that its page and its clients need for text, numbers and choices.
@@ -86,26 +88,22 @@ class Guard:
         if refusal is None and path not in self._routes and not _PAGE_ROUTES.fullmatch(path):
             refusal = _refusal(404, "there is nothing at this address")
         asks = refusal is None and scope["method"] not in {"GET", "HEAD", "OPTIONS"}
-        counted = asks and path in self._routes  # Gradio has a queue of its own, see page.WAITING
-        if counted and not self._admission.has_room(path):
-            refusal = _refusal(503, "too many questions at once; ask again in a moment", COME_BACK)
-        with self._admission.inside(path) if counted and refusal is None else nullcontext():
-            await self._pass_on(scope, receive, send_guarded, refusal, reads=asks and refusal is None)
-
-    async def _pass_on(
-        self, scope: Scope, receive: Receive, send: Send, refusal: JSONResponse | None, reads: bool
-    ) -> None:
-        """Send the refusal, or read the body where there is one and hand the request on."""
-        headers, path = Headers(scope=scope), scope["path"]
-        if reads:
-            body = await _read_body(headers, receive)
+        if asks:
+            try:  # read before it is counted: whoever sends slowly takes nobody's place
+                body = await asyncio.wait_for(_read_body(headers, receive), LONGEST_SENDING)
+            except TimeoutError:
+                body, refusal = b"", _refusal(408, "the body took too long to come", {"connection": "close"})
             if body is None:
                 refusal = _refusal(413, f"the body must be at most {LARGEST_BODY} bytes")
-            else:
+            elif refusal is None:
                 receive = _replay(body, receive)
                 if _GRADIO_QUESTION.fullmatch(path):
                     refusal = _refuse_values(body)
-        await (refusal or self._app)(scope, receive, send)
+        counted = asks and path in self._routes and refusal is None  # Gradio has a queue of its own, see page.WAITING
+        if counted and not self._admission.has_room(path):
+            refusal, counted = _refusal(503, "too many questions at once; ask again in a moment", COME_BACK), False
+        with self._admission.inside(path) if counted else nullcontext():
+            await (refusal or self._app)(scope, receive, send_guarded)
 
     def _refuse_visitor(self, headers: Headers, path: str) -> JSONResponse | None:
         hosts = headers.getlist("host")
