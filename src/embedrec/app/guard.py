@@ -25,6 +25,8 @@ from embedrec.app.questions import read_json
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 LARGEST_BODY = 2**20  # bytes: a thousand ids of 256 characters fit
 HEALTH = "/health"
+RECOMMEND_CSV, AUDIENCE_CSV = "/recommend_csv", "/audience_csv"
+LARGEST_TABLE = 5 * 2**20  # bytes, of these two routes alone: 100,000 ids of 50 characters fit
 
 # Gradio's routes that its page and its clients need for text, numbers and choices.
 _PAGE_ROUTES = re.compile(
@@ -49,8 +51,9 @@ class Guard:
     """ASGI middleware around the whole app.
 
     Answers 403 to a foreign Host or Origin, 401 without the login (where one is set), 404 on a closed route,
-    503 to more questions than it can answer in time, 413 to a body over `LARGEST_BODY` bytes, 400 and 422 to what
-    Gradio must not be given. Every plain HTTP route is counted; `/health` asks nothing and is always let in.
+    503 to more questions than it can answer in time, 413 to a body over `LARGEST_BODY` bytes (of a table,
+    `LARGEST_TABLE`), 400 and 422 to what Gradio must not be given. Every plain HTTP route is counted; `/health` asks
+    nothing and is always let in.
     """
 
     def __init__(
@@ -98,9 +101,10 @@ class Guard:
         """Send the refusal, or read the body where there is one and hand the request on."""
         headers, path = Headers(scope=scope), scope["path"]
         if reads:
-            body = await _read_body(headers, receive)
+            largest = LARGEST_TABLE if path in {RECOMMEND_CSV, AUDIENCE_CSV} else LARGEST_BODY
+            body = await _read_body(headers, receive, largest)
             if body is None:
-                refusal = _refusal(413, f"the body must be at most {LARGEST_BODY} bytes")
+                refusal = _refusal(413, f"the body must be at most {largest} bytes")
             else:
                 receive = _replay(body, receive)
                 if _GRADIO_QUESTION.fullmatch(path):
@@ -136,16 +140,16 @@ def _hostname(place: str) -> str | None:
         return None
 
 
-async def _read_body(headers: Headers, receive: Receive) -> bytes | None:
+async def _read_body(headers: Headers, receive: Receive, largest: int) -> bytes | None:
     """Return the body, or None once it is known to be too long: by its header, or as it comes in chunks."""
     announced = headers.get("content-length", "0")
-    if not announced.isdecimal() or int(announced[:20]) > LARGEST_BODY:
+    if not announced.isdecimal() or int(announced[:20]) > largest:
         return None
     body = bytearray()
     while True:
         message = await receive()
         body += message.get("body", b"")
-        if len(body) > LARGEST_BODY:
+        if len(body) > largest:
             return None
         if not message.get("more_body", False):
             return bytes(body)
