@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import json
-import shutil
 import statistics
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
@@ -15,62 +13,13 @@ from fake_shop import HOSTILE
 
 pytest.importorskip("selenium", reason="selenium is not installed")
 
-from selenium import webdriver
-from selenium.common.exceptions import WebDriverException
-from selenium.webdriver.support.ui import WebDriverWait
+from visiting import CHROMIUM, DRIVER, ID_BOX, Visitor, visit
 
-CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
 pytestmark = [
     pytest.mark.browser,
     pytest.mark.skipif(not (CHROMIUM and DRIVER), reason="chromium or chromedriver is not installed"),
 ]
-PATIENCE = 20  # seconds
-FLAGS = (
-    "--headless=new --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
-    "--disable-component-update --disable-sync --window-size=1280,900"
-)
-ID_BOX = "#customer-id input"
 RESULT, NEW_RESULT, AUDIENCE = "#customer-result", "#new-customer-result", "#audience-result"
-
-
-class Visitor:
-    """Opens the page, types, clicks, and reads."""
-
-    def __init__(self, browser: Any) -> None:
-        self.browser = browser
-        self._waiting = WebDriverWait(browser, PATIENCE, 0.02, ignored_exceptions=[WebDriverException])
-
-    def find(self, selector: str) -> Any:
-        return self.browser.find_element("css selector", selector)
-
-    def click(self, words: str) -> None:
-        found = self.browser.find_elements("xpath", f"//button[normalize-space()='{words}']")
-        next(button for button in found if button.is_displayed()).click()  # Gradio measures tabs by hidden twins
-
-    def text(self, selector: str) -> str:
-        return self.find(selector).text
-
-    def wait(self, happened: Callable[[], object]) -> None:
-        self._waiting.until(lambda _: happened(), message=self.text("body"))
-
-    def open(self, address: str) -> None:
-        self.browser.get(address)
-        self.wait(lambda: self.find(ID_BOX).is_displayed())
-
-    def pick(self, dropdown: str, words: str) -> None:
-        box = self.find(f"{dropdown} input")
-        box.send_keys(words)
-        self.wait(lambda: len(self.browser.find_elements("css selector", f"{dropdown} [role=option]")) == 1)
-        box.send_keys("\n")
-
-    def choose(self, radio: str, words: str) -> None:
-        labels = self.browser.find_elements("css selector", f"{radio} label")
-        next(label for label in labels if label.text == words).click()
-
-    def ask(self, customer_id: str) -> None:
-        box = self.find(ID_BOX)
-        self.browser.execute_script("arguments[0].select()", box)
-        box.send_keys(customer_id, "\n")
 
 
 @pytest.fixture(scope="module")
@@ -80,15 +29,8 @@ def downloads(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def visitor(tmp_path_factory: pytest.TempPathFactory, downloads: Path) -> Iterator[Visitor]:
-    options = webdriver.ChromeOptions()
-    options.add_experimental_option("prefs", {"download.default_directory": str(downloads)})
-    options.binary_location = CHROMIUM
-    for flag in (*FLAGS.split(), f"--user-data-dir={tmp_path_factory.mktemp('browser')}"):
-        options.add_argument(flag)
-    options.set_capability("goog:loggingPrefs", {"performance": "ALL", "browser": "ALL"})
-    browser = webdriver.Chrome(options=options, service=webdriver.ChromeService(DRIVER))
-    yield Visitor(browser)
-    browser.quit()
+    with visit(tmp_path_factory.mktemp("browser"), downloads) as visitor:
+        yield visitor
 
 
 @pytest.fixture
@@ -333,8 +275,7 @@ def test_other_tabs_fit_a_phone_and_have_labels(at_page, tab):
 
 @pytest.mark.parametrize("width", [390, 1280])
 def test_nothing_sticks_out_of_the_window(at_page, width):
-    size = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": width < 600}
-    at_page.browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+    at_page.resize(width)
     at_page.ask("C0042")
     at_page.wait(lambda: "C0042" in at_page.text(RESULT))
     assert at_page.browser.execute_script("return document.documentElement.scrollWidth") <= width

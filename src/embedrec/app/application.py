@@ -14,6 +14,7 @@ from fastapi.routing import APIRoute
 from pydantic import BaseModel
 from starlette.types import ASGIApp
 
+from embedrec.app.csv_routes import csv_routes
 from embedrec.app.desk import Desk
 from embedrec.app.guard import HEALTH, Guard
 from embedrec.app.live import LOOK_EVERY, Live, Standing, state_of
@@ -215,6 +216,7 @@ def _routes(service: Service, desk: Desk) -> APIRouter:
         """Say whether the shop can answer, with which model and data."""
         return service.health()
 
+    routes.include_router(csv_routes(service))
     return routes
 
 
@@ -235,4 +237,5 @@ def _refuse(status: int, field: str) -> JSONResponse:
 
 def _refuse_request(_: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, HTTPException)
-    return JSONResponse({"error": {"field": None, "message": error.detail}}, error.status_code)
+    fault = {"field": getattr(error, "field", None), "message": error.detail}
+    return JSONResponse({"error": fault}, error.status_code)

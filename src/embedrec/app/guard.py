@@ -27,6 +27,8 @@ LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 LARGEST_BODY = 2**20  # bytes: a thousand ids of 256 characters fit
 LONGEST_SENDING = 10.0  # seconds that a body may take to come
 HEALTH = "/health"
+RECOMMEND_CSV, AUDIENCE_CSV = "/recommend_csv", "/audience_csv"
+LARGEST_TABLE = 5 * 2**20  # bytes, of these two routes alone: 100,000 ids of 50 characters fit
 
 # Gradio's routes that its page and its clients need for text, numbers and choices.
 _PAGE_ROUTES = re.compile(
@@ -51,8 +53,9 @@ class Guard:
     """ASGI middleware around the whole app.
 
     Answers 403 to a foreign Host or Origin, 401 without the login (where one is set), 404 on a closed route,
-    503 to more questions than it can answer in time, 413 to a body over `LARGEST_BODY` bytes, 400 and 422 to what
-    Gradio must not be given. Every plain HTTP route is counted; `/health` asks nothing and is always let in.
+    503 to more questions than it can answer in time, 413 to a body over `LARGEST_BODY` bytes (of a table,
+    `LARGEST_TABLE`), 400 and 422 to what Gradio must not be given. Every plain HTTP route is counted; `/health` asks
+    nothing and is always let in.
     """
 
     def __init__(
@@ -89,12 +92,13 @@ class Guard:
             refusal = _refusal(404, "there is nothing at this address")
         asks = refusal is None and scope["method"] not in {"GET", "HEAD", "OPTIONS"}
         if asks:
+            largest = LARGEST_TABLE if path in {RECOMMEND_CSV, AUDIENCE_CSV} else LARGEST_BODY
             try:  # read before it is counted: whoever sends slowly takes nobody's place
-                body = await asyncio.wait_for(_read_body(headers, receive), LONGEST_SENDING)
+                body = await asyncio.wait_for(_read_body(headers, receive, largest), LONGEST_SENDING)
             except TimeoutError:
                 body, refusal = b"", _refusal(408, "the body took too long to come", {"connection": "close"})
             if body is None:
-                refusal = _refusal(413, f"the body must be at most {LARGEST_BODY} bytes")
+                refusal = _refusal(413, f"the body must be at most {largest} bytes")
             elif refusal is None:
                 receive = _replay(body, receive)
                 if _GRADIO_QUESTION.fullmatch(path):
@@ -134,16 +138,16 @@ def _hostname(place: str) -> str | None:
         return None
 
 
-async def _read_body(headers: Headers, receive: Receive) -> bytes | None:
+async def _read_body(headers: Headers, receive: Receive, largest: int) -> bytes | None:
     """Return the body, or None once it is known to be too long: by its header, or as it comes in chunks."""
     announced = headers.get("content-length", "0")
-    if not announced.isdecimal() or int(announced[:20]) > LARGEST_BODY:
+    if not announced.isdecimal() or int(announced[:20]) > largest:
         return None
     body = bytearray()
     while True:
         message = await receive()
         body += message.get("body", b"")
-        if len(body) > LARGEST_BODY:
+        if len(body) > largest:
             return None
         if not message.get("more_body", False):
             return bytes(body)

@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pandas as pd
 
-from embedrec.columns import CUSTOMER
+from embedrec.columns import CUSTOMER, RANK, RECOMMENDATION
+from embedrec.serving.listed import COLD_START
 
 if TYPE_CHECKING:
     from embedrec.serving.recommender import Recommender
 
+AT_ONCE = 256  # customers
 Progress = Callable[[int, int], None]
 """Told how many are done, of how many."""
 
@@ -30,12 +33,18 @@ def customer_lists(
     Raises:
         RequestError: an id, k or a filter is malformed.
     """
-    lists = []
-    for done, customer in enumerate(customers, 1):
-        table = shop.recommend(customer, k, **filters)
-        table.insert(0, CUSTOMER, customer)
-        table.insert(1, "cold_start", table.attrs["cold_start"])
-        lists.append(table)
+    parts = []
+    for start in range(0, len(customers), AT_ONCE):
+        some = customers[start : start + AT_ONCE]
+        answers = shop.recommend_many(some, k, **filters)
+        lengths = [len(listed.columns[RANK]) for listed in answers]
+        parts.append(
+            {
+                CUSTOMER: np.repeat(np.array(some, object), lengths),
+                COLD_START: np.repeat([listed.cold_start for listed in answers], lengths),
+                **{name: np.concatenate([listed.columns[name] for listed in answers]) for name in RECOMMENDATION},
+            }
+        )
         if progress:
-            progress(done, len(customers))
-    return pd.concat(lists, ignore_index=True)
+            progress(start + len(some), len(customers))
+    return pd.DataFrame({name: np.concatenate([part[name] for part in parts]) for name in parts[0]})
