@@ -4,6 +4,7 @@ Exit 1: a version has a known vulnerability, named with the version that mends i
 reached, or does not know a package, so that nothing can be said; that is never taken for "none known".
 """
 
+import argparse
 import json
 import subprocess
 import sys
@@ -15,6 +16,7 @@ ASK = ("-m", "pip_audit", "--no-deps", "--disable-pip", "--progress-spinner=off"
 
 def main() -> int:
     """Ask, print what is known, return the exit code."""
+    argparse.ArgumentParser(description=__doc__, epilog="example: python scripts/check_deps.py").parse_args()
     command = [sys.executable, *ASK, str(CONSTRAINTS)]
     asked = subprocess.run(command, check=False, capture_output=True, text=True)  # noqa: S603
     try:

@@ -185,7 +185,10 @@ REFUSED = {
     "a long id": (["BUNDLE", "--customer", "x" * 300], "customer_id: "),
     "an unknown flag": (["BUNDLE", "--customer", "a", "--loud"], "--loud"),
     "no bundle": (["absent", "--customer", "a"], "absent is not a bundle"),
-    "no file": (["BUNDLE", "--customers", "absent.csv", "--out", "out.csv"], "absent.csv cannot be read"),
+    "no file": (
+        ["BUNDLE", "--customers", "absent.csv", "--out", "out.csv"],
+        "'absent.csv' is no regular file: name a CSV file with customer_id",
+    ),
 }
 
 

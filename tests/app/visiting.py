@@ -82,7 +82,8 @@ class Visitor:
 def visit(profile: Path, downloads: Path) -> Iterator[Visitor]:
     """Start a browser of its own, which keeps its state in `profile` and saves files in `downloads`."""
     options = webdriver.ChromeOptions()
-    options.add_experimental_option("prefs", {"download.default_directory": str(downloads)})
+    asks_nobody = {"profile.default_content_setting_values.automatic_downloads": 1}  # of a second file from one page
+    options.add_experimental_option("prefs", {"download.default_directory": str(downloads), **asks_nobody})
     options.binary_location = CHROMIUM
     for flag in (*FLAGS.split(), f"--user-data-dir={profile}"):
         options.add_argument(flag)

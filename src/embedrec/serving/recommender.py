@@ -11,7 +11,6 @@ import dataclasses
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
-from threading import Lock
 from typing import Literal, Self
 
 import numpy as np
@@ -32,24 +31,15 @@ from embedrec.columns import (
 )
 from embedrec.errors import BundleError, EmbedrecError, RequestError
 from embedrec.evaluation.calibration import PurchaseProbability
-from embedrec.evaluation.likelihood import Likelihood, Progress
+from embedrec.evaluation.likelihood import Progress
 from embedrec.features import Customers, FeatureEncoder, build_history
 from embedrec.features.history import NEVER, Bools, Floats, Ints
 from embedrec.models import load_scorer
 from embedrec.models.classic.popularity import PopularityRecentConfig
 from embedrec.ranking import RankedItems, top_k
 from embedrec.serving.arrivals import Arrivals, columns_of, grown, read_arrivals
-from embedrec.serving.audience import (
-    CUSTOMERS,
-    DAYS,
-    EXPECTED,
-    LEFT_OUT,
-    PROBABILITY,
-    PRODUCTS,
-    audience_table,
-    rank_customers,
-    recent_buyers,
-)
+from embedrec.serving.audience import DAYS
+from embedrec.serving.audiences import Audiences
 from embedrec.serving.catalogue_map import catalogue_map
 from embedrec.serving.diversity import POOL, diversified
 from embedrec.serving.drivers import DRIVEN, drivers
@@ -57,7 +47,7 @@ from embedrec.serving.explaining import Explained, of_popularity, take_apart
 from embedrec.serving.listed import Listed
 from embedrec.serving.product import ProductProfile, describe_product
 from embedrec.serving.profile import CustomerProfile, ModelInfo, describe, model_info
-from embedrec.serving.reach import Reach, reach_of
+from embedrec.serving.reach import Reach
 from embedrec.serving.reasons import popular, reasons, reasons_of, sentence
 from embedrec.serving.requests import (
     AGAIN,
@@ -96,8 +86,7 @@ class Recommender:
         self._shelf = Shelf(self._snapshot)
         self._candidates = torch.from_numpy(self._snapshot.products.candidates)
         self.info: ModelInfo = model_info(manifest, self._snapshot)
-        self._likelihood: Likelihood | None = None  # made when somebody asks for an audience
-        self._making = Lock()
+        self._audiences = Audiences(self._scorer, self._snapshot, _map(manifest.audience), self._dated)
         self._rivals: dict[str, Recommender] = {}
         self.arrivals: tuple[Arrivals, ...] = ()
         """What each `add_products` took in, the latest last."""
@@ -361,16 +350,8 @@ class Recommender:
         wanted = self._wanted(product_id, products, categories)
         n = check_whole("n", n, 1, MAX_AUDIENCE)
         days = check_whole("exclude_recent_days", exclude_recent_days, 0, MAX_DAYS)
-        everybody = self._everybody(progress)
-        order, probability = self._rank_customers(everybody, wanted, progress)
-        recent = recent_buyers(self._snapshot, wanted, days) if days else order[:0]
-        kept = order[~np.isin(everybody.users[order], recent)]
-        shown = kept[:n]
-        dated, several = self._dated, product_id is None
-        table = audience_table(self._snapshot, everybody.users[shown], probability[shown], wanted, dated, several)
-        expected = float(table[PROBABILITY].sum()) if self._bundle.manifest.audience else None
-        told = {CUSTOMERS: len(order), LEFT_OUT: len(order) - len(kept), EXPECTED: expected, DAYS: self.info.days}
-        table.attrs |= told | {PRODUCTS: int(wanted.sum())}
+        table = self._audiences.of(wanted, n, days, product_id is None, progress)
+        table.attrs[DAYS] = self.info.days
         return table
 
     def reach(
@@ -389,15 +370,7 @@ class Recommender:
             RequestError: as `audience`.
         """
         wanted = self._wanted(product_id, products, categories)
-        then = self._before_test
-        everybody = then._everybody(progress)
-        known = wanted & then._snapshot.products.candidates
-        if not known.any():
-            return Reach(len(everybody.users), 0, None, "none of this was for sale before the test window")
-        order, _ = then._rank_customers(everybody, known, progress)
-        history = then._snapshot.history
-        bought = history.users[(history.times >= then._snapshot.as_of) & wanted[history.items]]
-        return reach_of(np.isin(everybody.users[order], bought))
+        return self._before_test._audiences.reach(wanted, progress)
 
     def customer(self, customer_id: str) -> CustomerProfile | None:
         """Return the portrait of a customer, None if the shop does not know the id."""
@@ -469,7 +442,8 @@ class Recommender:
                 rival.__dict__.pop(own, None)
             chances = {"probability": None, "audience": None}  # the model's as well
             rival._bundle = dataclasses.replace(self._bundle, manifest=self._bundle.manifest.model_copy(update=chances))
-            rival._likelihood, rival._rivals = None, {}
+            rival._audiences = Audiences(rival._scorer, self._snapshot, None, self._dated)
+            rival._rivals = {}
             self._rivals[name] = rival
         return self._rivals[name]
 
@@ -536,17 +510,6 @@ class Recommender:
         for one in several:
             wanted[self._item("products", one)] = True
         return wanted
-
-    def _everybody(self, progress: Progress | None) -> Likelihood:
-        """Make all customers ready who ever bought, once."""
-        with self._making:
-            if self._likelihood is None:
-                users = self._snapshot.history.buyers(NEVER, self._snapshot.as_of)
-                self._likelihood = Likelihood(self._scorer, self._snapshot, users, progress)
-            return self._likelihood
-
-    def _rank_customers(self, everybody: Likelihood, wanted: Bools, progress: Progress | None) -> tuple[Ints, Floats]:
-        return rank_customers(everybody, np.flatnonzero(wanted), _map(self._bundle.manifest.audience), progress)
 
     def _answers(
         self,
