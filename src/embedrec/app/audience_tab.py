@@ -13,6 +13,7 @@ from embedrec.app.controls import WIDE, mending
 from embedrec.app.downloads import NOTHING, SAVE, as_csv, download_button, file_name, hidden_file
 from embedrec.app.new_customer_tab import FOUND, SENT_WHOLE, find_products
 from embedrec.app.service import Service
+from embedrec.app.slider import slider
 from embedrec.app.uploads import NAME, file_box, received
 from embedrec.columns import CUSTOMER, PRODUCT
 from embedrec.errors import DataError, RequestError
@@ -58,11 +59,11 @@ def _who_buys(service: Service) -> None:
     with gr.Column(visible=False) as by_file:
         box = file_box("products-file", "A CSV file with a column product_id")
     with gr.Row():
-        size = gr.Slider(
+        size = slider(
             1, min(MAX_AUDIENCE, max(len(shop.customer_ids), 1)), value=min(USUAL_SIZE, len(shop.customer_ids) or 1),
             step=1, precision=0, label="How many customers", min_width=WIDE,
         )  # fmt: skip
-        pause = gr.Slider(
+        pause = slider(
             0, LONGEST_PAUSE, value=0, step=1, precision=0, label="Leave out who bought it in the last … days",
             info="0 leaves out nobody.", visible=shop.info.data_until is not None, min_width=WIDE,
         )  # fmt: skip
@@ -158,7 +159,7 @@ def _told(progress: gr.Progress, unit: str) -> Callable[[int, int], None]:
 def _what_next(service: Service) -> None:
     box = file_box("customers-file", "A CSV file with a column customer_id")
     with gr.Row():
-        how_many = gr.Slider(1, 50, value=10, step=1, precision=0, label="Suggestions for each", min_width=WIDE)
+        how_many = slider(1, 50, value=10, step=1, precision=0, label="Suggestions for each", min_width=WIDE)
         leave_out = gr.Checkbox(label="Leave out what they already bought", min_width=WIDE)
     make = gr.Button("Make the file", elem_id="make-lists")
     result = gr.HTML(elem_id="lists-result", elem_classes="er-bare", apply_default_css=False)

@@ -11,6 +11,7 @@ from pydantic import BaseModel, ValidationError
 from embedrec.app import views
 from embedrec.app.questions import field_at_fault
 from embedrec.app.service import Service
+from embedrec.app.slider import slider
 from embedrec.app.snippets import curl_snippet, python_snippet
 from embedrec.errors import RequestError
 
@@ -86,7 +87,7 @@ def options(service: Service, known: dict[str, str]) -> Options:
                 info=why,
                 min_width=WIDE,
             )
-            variety = gr.Slider(
+            variety = slider(
                 0,
                 MIXED,
                 value=0,
@@ -116,7 +117,7 @@ def options(service: Service, known: dict[str, str]) -> Options:
                 )
                 for label, bound in (("Lowest price", cheapest), ("Highest price", dearest))
             )
-        how_many = gr.Slider(1, 50, value=10, step=1, precision=0, label="How many suggestions")
+        how_many = slider(1, 50, value=10, step=1, precision=0, label="How many suggestions")
         in_stock = gr.Checkbox(
             label="Only what is in stock",
             info="As the product table said when the data were read.",

@@ -16,6 +16,7 @@ from embedrec.app.customer_views import new_customer_result
 from embedrec.app.downloads import NOTHING, as_csv, download_button, file_name
 from embedrec.app.questions import NewCustomerQuestion
 from embedrec.app.service import CustomerAnswer, Service, listed
+from embedrec.app.slider import slider
 from embedrec.errors import RequestError
 
 if TYPE_CHECKING:
@@ -134,7 +135,7 @@ def _behaviour(amounts: Iterable[float | None], label: str) -> gr.Slider | gr.St
         return gr.State(None)
     usual, high = (float(amount) for amount in np.quantile(recorded, [0.5, 0.95]))
     top = _round_up(high)
-    return gr.Slider(
+    return slider(
         0,
         top,
         value=round(usual),
