@@ -54,8 +54,8 @@ class Guide:
         self.visitor.wait(lambda: "What next, and why" in self.visitor.text("#new-customer-result"))
 
     def products_tab(self) -> None:
-        self._find("#product", self.product)
-        self._shown("#product-result")
+        self.visitor.wait(lambda: self.visitor.find("#product-card .er-id").is_displayed())
+        self.visitor.wait(lambda: self.visitor.find("#catalogue svg").is_displayed())
 
     def audience_tab(self) -> None:
         self._find("#audience-product", self.product)
@@ -64,7 +64,7 @@ class Guide:
 
     def compare_tab(self) -> None:
         self.visitor.find("#compare-customer input, #compare-customer textarea").send_keys(self.customer, "\n")
-        self._shown("#compare-result")
+        self._shown("#comparison")
 
     def model_tab(self) -> None:
         self.visitor.wait(lambda: self.visitor.find(".er-board").is_displayed())

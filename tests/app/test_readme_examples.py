@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import os
 import re
@@ -37,10 +38,16 @@ def test_there_are_examples() -> None:
 
 @pytest.mark.skipif(not shutil.which("curl"), reason="curl is not installed")
 @pytest.mark.parametrize("question", QUESTIONS, ids=lambda line: line.split(ADDRESS)[1].split()[0])
-def test_a_line_for_the_terminal(demo: str, question: str) -> None:
+def test_a_line_for_the_terminal(demo: str, question: str, tmp_path: Path) -> None:
+    (tmp_path / "customers.csv").write_text("customer_id\nC0042\nnobody\n")
+    (tmp_path / "products.csv").write_text("product_id\nP101\nP105\n")
     asked = question.replace(ADDRESS, demo).replace("curl ", "curl -sS ", 1)
-    answer = subprocess.run(["bash", "-c", asked], capture_output=True, text=True, timeout=60)
+    answer = subprocess.run(["bash", "-c", asked], capture_output=True, text=True, timeout=60, cwd=tmp_path)
     assert answer.returncode == 0, answer.stderr
+    if "_csv" in question:
+        (saved,) = set(tmp_path.iterdir()) - {tmp_path / "customers.csv", tmp_path / "products.csv"}
+        assert len(list(csv.DictReader(saved.read_text("utf-8-sig").splitlines()))) >= 10
+        return
     told = json.loads(answer.stdout)
     assert "error" not in told, told
     assert "detail" not in told, told
