@@ -257,14 +257,24 @@ def test_labels_for_screen_readers(at_page):
     assert at_page.browser.execute_script("return document.querySelectorAll('h1').length") == 1
 
 
-@pytest.mark.parametrize("tab", ["Products", "Compare", "Model"])
+@pytest.mark.parametrize("tab", ["Products", "Audience", "Compare", "Model"])
 def test_other_tabs_fit_a_phone_and_have_labels(at_page, tab):
     """At 390 pixels; the tab is opened before the window shrinks, since Gradio then puts it into a menu."""
     at_page.click(tab)
     if tab == "Compare":
         at_page.wait(lambda: at_page.find("#compare-any").is_displayed())
         at_page.find("#compare-any").click()
-    shown = {"Products": "#similar-products", "Compare": "#comparison .er-side", "Model": "#model .er-board"}[tab]
+    if tab == "Audience":
+        at_page.wait(lambda: at_page.find("#audience-product input").is_displayed())
+        at_page.pick("#audience-product", "sample product 0345")
+        at_page.click("Find customers")
+        at_page.click("The other way round: suggestions for a list of customers ▼")
+    shown = {
+        "Audience": f"{AUDIENCE} .er-buyers",
+        "Products": "#similar-products",
+        "Compare": "#comparison .er-side",
+        "Model": "#model .er-board",
+    }[tab]
     at_page.wait(lambda: at_page.text(shown))
     size = {"width": 390, "height": 900, "deviceScaleFactor": 1, "mobile": True}
     at_page.browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)

@@ -33,7 +33,7 @@ def test_a_chance_in_words_and_as_odds() -> None:
     assert words == ["strong", "strong", "good", "good", "fair", "fair", "faint", "faint"]
     assert in_words(0.5, None) == ""
     assert [as_odds(one) for one in (1.0, 0.31, 0.0099, 0.0042, 0.0001)] == [
-        "100 in 100", "31 in 100", "10 in 1,000", "4 in 1,000", "under 1 in 1,000"
+        "over 99 in 100", "31 in 100", "10 in 1,000", "4 in 1,000", "under 1 in 1,000"
     ]  # fmt: skip
     assert "within 30 days" in meaning(30, 0.1)
     assert "(10 in 100)" in meaning(30, 0.1)

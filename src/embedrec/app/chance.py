@@ -12,11 +12,13 @@ def in_words(chance: float, usual: float | None) -> str:
 
 
 def as_odds(chance: float) -> str:
-    """Write a chance as people count.
+    """Write a chance as people count; nothing is certain.
 
-    >>> as_odds(0.3124), as_odds(0.0312), as_odds(0.0042), as_odds(0.00001)
-    ('31 in 100', '3 in 100', '4 in 1,000', 'under 1 in 1,000')
+    >>> as_odds(0.3124), as_odds(0.0312), as_odds(0.0042), as_odds(0.00001), as_odds(1.0)
+    ('31 in 100', '3 in 100', '4 in 1,000', 'under 1 in 1,000', 'over 99 in 100')
     """
+    if chance >= 0.995:
+        return "over 99 in 100"
     if chance >= 0.00995:
         return f"{100 * chance:.0f} in 100"
     return f"{1000 * chance:.0f} in 1,000" if chance >= 0.0005 else "under 1 in 1,000"
