@@ -65,8 +65,8 @@ def _reach(reach: Reach) -> str:
         for row in reach.curve.to_dict("records")
     )
     table = (
-        '<details class="er-figures"><summary>The figures</summary><table class="er-table"><thead><tr>'
-        '<th scope="col">Customers contacted, the best first</th><th scope="col" class="er-number">Buyers reached</th>'
+        '<details class="er-figures" open><summary>The figures</summary><table class="er-table"><thead><tr>'
+        '<th scope="col">Contacted, the best first</th><th scope="col" class="er-number">Buyers reached</th>'
         '<th scope="col" class="er-number">Against picking blindly</th></tr></thead>'
         f"<tbody>{rows}</tbody></table></details>"
     )
