@@ -78,7 +78,7 @@ def header(info: ModelInfo, age_days: int | None = None) -> str:
         '<p class="er-lead">Look up a customer: who they are, what they bought, '
         "what they may buy next, and why.</p>"
         f"{cautions(info, age_days)}"
-        f'<p class="er-verdict"><strong>How well does it work?</strong> {_plain_figure(info)}{_text(info.verdict)}</p>'
+        f"{_verdict(info)}"
         f'<p class="er-verdict"><strong>Learned from</strong> {_text(info.data_name)}: '
         f"{_count(info.customers, 'customer')}, {_count(info.products, 'product')}{_window(info)}.</p>"
         "</header>"
@@ -91,11 +91,16 @@ def _window(info: ModelInfo) -> str:
     return f", purchases from {_day(info.data_from)} to {_day(info.data_until)}"
 
 
-def _plain_figure(info: ModelInfo) -> str:
-    """The hit rate in words that need no statistics."""
+def _verdict(info: ModelInfo) -> str:
+    """How good the suggestions are: in words that need no statistics, and the run's own sentence for who wants it."""
+    asked, told = "<strong>How well does it work?</strong>", _text(info.verdict)
     if info.hit_rate is None:
-        return ""
-    return f"In the test, {100 * info.hit_rate:.0f} of 100 customers bought something from their ten suggestions. "
+        return f'<p class="er-verdict">{asked} {told}</p>'
+    share = f"{100 * info.hit_rate:.0f} of 100"
+    return (
+        f'<p class="er-verdict">{asked} In the test, {share} customers bought something from their ten suggestions.</p>'
+        f'<details class="er-verdict"><summary>In figures</summary>{told}</details>'
+    )
 
 
 def cautions(info: ModelInfo, age_days: int | None) -> str:
