@@ -118,7 +118,7 @@ def test_memory(shop: tuple[Path, Path]) -> None:
     """At 200 a second: what is kept fills up, and then nothing grows."""
     bundle, ids = shop
     with serving(bundle, keeps=True) as (address, process):
-        load(address, ids, 300, 60)  # what is kept is full after 8,192 answers
+        load(address, ids, 300, 60)  # what is kept is full after some 16,000 answers
         command = [sys.executable, str(GENERATOR), address, str(ids), "200", str(2 * SECONDS)]
         with subprocess.Popen(command, stdout=subprocess.DEVNULL) as generator:
             samples = []

@@ -48,14 +48,10 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Recommender:
     schema = FeatureEncoder.fit(history, catalogue, history.end).schema
     torch.manual_seed(0)
     model = TwoTowerConfig()
-    data = {
-        "name": "online_retail",
-        "from": "2010-12-01",
-        "until": "2011-12-09",
-        "synthetic": False,
-        "repeat_share": None,
-    }
-    manifest = Manifest(model=model, data=data, split={}, config={}, metrics={}, verdict="", files={})
+    data = {"name": "online_retail", "fingerprint": "", "dated": True, "from": "2010-12-01", "until": "2011-12-09"}
+    data |= {"synthetic": False, "repeat_share": None, "warnings": []}
+    split = {"protocol": "global_time", "valid_from": "2011-10-01", "test_from": "2011-11-01"}
+    manifest = Manifest(model=model, data=data, split=split, config={}, metrics={}, verdict="", files={})
     folder = tmp_path_factory.mktemp("bundle") / "bundle"
     frames = {"customers": tables.customers, "products": tables.products, "events": tables.events}
     write_bundle(folder, manifest, model.build(schema).state_dict(), schema, frames)
