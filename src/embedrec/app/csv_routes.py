@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import pandas as pd
 from fastapi import APIRouter, HTTPException, Query, Request
@@ -32,7 +32,13 @@ PIECE = 2_000  # rows made before they are sent
 UNKNOWN, NOT_UNDERSTOOD = "embedrec-unknown-ids", "embedrec-rows-not-understood"
 """Headers of the answer: how many ids the shop does not know, and how many rows of the body held none."""
 NAME = "the body"
-BODY = {"requestBody": {"required": True, "content": {"text/csv": {"schema": {"type": "string"}}}}}
+TEXT: dict[str, Any] = {"content": {"text/csv": {"schema": {"type": "string"}}}}
+# Refusals are JSON, so the routes name no class of answers: its kind of text would be theirs in the schema.
+SCHEMA: dict[str, Any] = {
+    "response_class": StreamingResponse,
+    "responses": {200: {"description": "a table; its headers count what was not used", **TEXT}},
+    "openapi_extra": {"requestBody": {"required": True, **TEXT}},
+}
 
 
 class CSVResponse(StreamingResponse):
@@ -63,7 +69,7 @@ def csv_routes(service: Service) -> APIRouter:
     """Make the routes over the shop of `service`."""
     routes = APIRouter()
 
-    @routes.post(RECOMMEND_CSV, response_class=CSVResponse, openapi_extra=BODY)
+    @routes.post(RECOMMEND_CSV, **SCHEMA)
     async def recommend_csv(
         request: Request,
         k: Annotated[Whole, Query(ge=1, le=MAX_K)] = 10,
@@ -82,7 +88,7 @@ def csv_routes(service: Service) -> APIRouter:
 
         return _answer(pieces(), customers, sum(int(place) < 0 for place in shop.knows(customers.ids)))
 
-    @routes.post(AUDIENCE_CSV, response_class=CSVResponse, openapi_extra=BODY)
+    @routes.post(AUDIENCE_CSV, **SCHEMA)
     async def audience_csv(
         request: Request,
         n: Annotated[Whole, Query(ge=1, le=MAX_AUDIENCE)] = 500,
