@@ -207,12 +207,14 @@ class Recommender:
         wanted, diversity, k = check_only(only, exclude_bought), check_share("diversity", diversity), check_k(k)
         users = self.knows([check_id("customer_id", one) for one in customer_ids])
         answers: list[Listed] = []
+        if (users < 0).any():  # all whom the shop does not know get the same list
+            anybodys = allowed if wanted != AGAIN else torch.zeros_like(allowed)
+            strangers = self._popular_list(k, anybodys, diversity)
         for start in range(0, len(users), AT_ONCE):
             some = users[start : start + AT_ONCE]
             customers = self._snapshot.customers(some[some >= 0])
             told = iter(self._answers(customers, k, wanted, allowed, diversity))
-            anybodys = allowed if wanted != AGAIN else torch.zeros_like(allowed)
-            answers += [next(told) if user >= 0 else self._popular_list(k, anybodys, diversity) for user in some]
+            answers += [next(told) if user >= 0 else strangers for user in some]
         return answers
 
     def knows(self, customer_ids: Sequence[str]) -> Ints:
