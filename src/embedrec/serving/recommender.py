@@ -16,16 +16,12 @@ from typing import Literal, Self
 import numpy as np
 import pandas as pd
 import torch
-from torch import Tensor
 
 from embedrec.bundle import MANIFEST, Bundle, Chances, Manifest, read_bundle
 from embedrec.columns import (
     CATEGORY,
     PRICE,
     PRODUCT,
-    RANK,
-    REASON,
-    SCORE,
     TIME,
     TITLE,
 )
@@ -36,24 +32,23 @@ from embedrec.features import Customers, FeatureEncoder, build_history
 from embedrec.features.history import NEVER, Bools, Floats, Ints
 from embedrec.models import load_scorer
 from embedrec.models.classic.popularity import PopularityRecentConfig
-from embedrec.ranking import RankedItems, top_k
+from embedrec.ranking import top_k
 from embedrec.serving.arrivals import Arrivals, columns_of, grown, read_arrivals
 from embedrec.serving.audience import DAYS
 from embedrec.serving.audiences import Audiences
 from embedrec.serving.catalogue_map import catalogue_map
-from embedrec.serving.diversity import POOL, diversified
 from embedrec.serving.drivers import DRIVEN, drivers
 from embedrec.serving.explaining import Explained, of_popularity, take_apart
 from embedrec.serving.listed import Listed
+from embedrec.serving.lister import Lister
 from embedrec.serving.product import ProductProfile, describe_product
 from embedrec.serving.profile import CustomerProfile, ModelInfo, describe, model_info
 from embedrec.serving.reach import Reach
-from embedrec.serving.reasons import popular, reasons, reasons_of, sentence
+from embedrec.serving.reasons import popular, reasons, sentence
 from embedrec.serving.requests import (
     AGAIN,
     MAX_AUDIENCE,
     MAX_DAYS,
-    NEW,
     check_amount,
     check_id,
     check_k,
@@ -86,6 +81,7 @@ class Recommender:
         self._shelf = Shelf(self._snapshot)
         self._candidates = torch.from_numpy(self._snapshot.products.candidates)
         self.info: ModelInfo = model_info(manifest, self._snapshot)
+        self._lister = Lister(self._scorer, self._popular, self._snapshot, self._shelf, self._dated)
         self._audiences = Audiences(self._scorer, self._snapshot, _map(manifest.audience), self._dated)
         self._rivals: dict[str, Recommender] = {}
         self.arrivals: tuple[Arrivals, ...] = ()
@@ -209,11 +205,11 @@ class Recommender:
         answers: list[Listed] = []
         if (users < 0).any():  # all whom the shop does not know get the same list
             anybodys = allowed if wanted != AGAIN else torch.zeros_like(allowed)
-            strangers = self._popular_list(k, anybodys, diversity)
+            strangers = self._lister.popular(k, anybodys, diversity)
         for start in range(0, len(users), AT_ONCE):
             some = users[start : start + AT_ONCE]
             customers = self._snapshot.customers(some[some >= 0])
-            told = iter(self._answers(customers, k, wanted, allowed, diversity))
+            told = iter(self._lister.lists(customers, k, wanted, allowed, diversity))
             answers += [next(told) if user >= 0 else strangers for user in some]
         return answers
 
@@ -246,7 +242,7 @@ class Recommender:
         allowed = self._shelf.allowed(categories, price, in_stock)
         wanted, diversity = check_only(only, exclude_bought), check_share("diversity", diversity)
         customer, k = self._newcomer(history, page_views, time_spent), check_k(k)
-        return self._answers(customer, k, wanted, allowed, diversity, bought_before=IN_BASKET)[0].table()
+        return self._lister.lists(customer, k, wanted, allowed, diversity, bought_before=IN_BASKET)[0].table()
 
     def drivers(
         self,
@@ -279,11 +275,11 @@ class Recommender:
         item, k = self._item("product_id", product_id), check_k(k)
         closeness = self._scorer.similar(item).masked_fill(~self._candidates, -torch.inf)
         closeness[item] = -torch.inf
-        items, scores = self._best(closeness, k)
+        items, scores = self._lister.best(closeness, k)
         category = self._snapshot.products.category
         alike = self._scorer.likeness
         words = [f"Same category; {alike.lower()}" if category[one] == category[item] > 0 else alike for one in items]
-        return self._listed(items, scores, words).table()
+        return self._lister.listed(items, scores, words).table()
 
     def probability(self, scores: Floats | Sequence[float]) -> Floats | None:
         """Return the chance that a recommended product with each of scores[n] is bought within `info.days` days.
@@ -444,6 +440,7 @@ class Recommender:
                 rival.__dict__.pop(own, None)
             chances = {"probability": None, "audience": None}  # the model's as well
             rival._bundle = dataclasses.replace(self._bundle, manifest=self._bundle.manifest.model_copy(update=chances))
+            rival._lister = Lister(rival._scorer, self._popular, self._snapshot, self._shelf, self._dated)
             rival._audiences = Audiences(rival._scorer, self._snapshot, None, self._dated)
             rival._rivals = {}
             self._rivals[name] = rival
@@ -513,68 +510,11 @@ class Recommender:
             wanted[self._item("products", one)] = True
         return wanted
 
-    def _answers(
-        self,
-        customers: Customers,
-        k: int,
-        only: str | None,
-        allowed: Tensor,
-        diversity: float,
-        bought_before: str | None = None,
-    ) -> list[Listed]:
-        """Answer for each of B customers."""
-        if not customers.size:
-            return []
-        if only is not None:
-            bought = torch.zeros(customers.size, len(allowed), dtype=torch.bool)
-            bought[torch.from_numpy(customers.bought.rows), torch.from_numpy(customers.bought.values)] = True
-            allowed = allowed & (~bought if only == NEW else bought)
-        best = self._scorer.best(customers, _pool(k, diversity), allowed)
-        lists = [self._differing(*_filled(best, row), k, diversity) for row in range(customers.size)]
-        told = self._scorer.explain_many(customers, [items for items, _ in lists])
-        answers = []
-        for row, ((items, scores), explanation) in enumerate(zip(lists, told, strict=True)):
-            customer = customers.one(row)
-            if not len(customer.line_items):
-                answers.append(self._popular_list(k, allowed if only is None else allowed[row], diversity))
-                continue
-            words = reasons_of(
-                explanation, self._snapshot, customer, items, self._shelf.names, bought_before, self._dated
-            )
-            answers.append(self._listed(items, scores, words, cold_start=False))
-        return answers
-
-    def _popular_list(self, k: int, allowed: Tensor, diversity: float) -> Listed:
-        """What anybody gets of whom nothing is known."""
-        scores = torch.from_numpy(self._popular.score_).masked_fill(~allowed, -torch.inf)
-        items, scores = self._differing(*self._best(scores, _pool(k, diversity)), k, diversity)
-        words = [sentence([popular(int(one), self._snapshot, self._dated)]) for one in items]
-        return self._listed(items, scores, words, cold_start=True)
-
-    def _differing(self, items: Ints, scores: Tensor, k: int, diversity: float) -> tuple[Ints, Tensor]:
-        """Take k of the best items[n], the best themselves or as many that differ."""
-        if not diversity:
-            return items, scores
-        places = diversified(items, scores, k, diversity, self._scorer.similar)
-        return items[places], scores[torch.from_numpy(places)]
-
     def _newcomer(self, history: Iterable[str], page_views: float | None, time_spent: float | None) -> Customers:
         basket = check_names("history", history)
         items = np.unique(np.array([self._item("history", product) for product in basket], np.int64))
         views, spent = check_amount("page_views", page_views), check_amount("time_spent", time_spent)
         return self._snapshot.encoder.newcomer(items, self._snapshot.products, views, spent)
-
-    def _best(self, scores: Tensor, k: int) -> tuple[Ints, Tensor]:
-        return _filled(top_k(scores[None], k))
-
-    def _listed(self, items: Ints, scores: Tensor, words: list[str], cold_start: bool | None = None) -> Listed:
-        columns = {
-            RANK: np.arange(1, len(items) + 1),
-            **self._shelf.columns(items),
-            SCORE: scores.numpy().astype(np.float64),
-            REASON: np.array(words, dtype=object),
-        }
-        return Listed(columns, cold_start)
 
     def _user(self, customer_id: str) -> int | None:
         place = self.knows([customer_id])[0]
@@ -585,18 +525,6 @@ class Recommender:
         if place < 0 or not self._snapshot.products.candidates[place]:
             raise RequestError(field, "no such product")
         return place
-
-
-def _pool(k: int, diversity: float) -> int:
-    """How many of the best products k are chosen from."""
-    return max(k, POOL) if diversity else k
-
-
-def _filled(best: RankedItems, row: int = 0) -> tuple[Ints, Tensor]:
-    """Items and scores of one list, without the places that nothing fills: those are the last ones."""
-    items = best.items[row].numpy()
-    count = int(np.count_nonzero(items >= 0))
-    return items[:count], best.scores[row, :count]
 
 
 def _map(chances: Chances | None) -> PurchaseProbability | None:
