@@ -231,10 +231,9 @@ def test_heads_speak_of_their_own_products_alone(
     cold = products.dynamic.isnan().any(1)
     assert 0 < cold.sum() < len(every) / 2
     blank = torch.zeros(len(customers.row), len(every))
-    habits, looks = (
-        network.habits_part(customers, products, every),
-        network.looks_part(blank, customers, products, every),
-    )
+    heads = network.heads(customers, products)
+    habits = network.habits_part(heads, customers, products, every)
+    looks = network.looks_part(heads, blank, customers, every)
     known = torch.zeros(len(blank), network.products.category.num_embeddings, dtype=torch.bool)
     known[customers.habit_rows, customers.habit_categories] = True
     assert habits.ne(0).equal(known[:, products.category] & cold)

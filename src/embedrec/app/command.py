@@ -9,6 +9,7 @@ import argparse
 import contextlib
 import os
 import socket
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from embedrec.cli import Parser, guarded
 from embedrec.errors import BundleError, ConfigError
 
 USER, PASSWORD = "EMBEDREC_USER", "EMBEDREC_PASSWORD"
+_TURN = 0.0005  # seconds that what comes in waits for the thread that answers; 0.005 is Python's own
 _LAST_WORD = 3  # seconds that open pages get to close when the server stops
 
 
@@ -96,6 +98,7 @@ def _serve(asked: argparse.Namespace, listening: socket.socket, login: tuple[str
 
     # Answers are small and are worked out side by side: threads within one only wait for each other.
     torch.set_num_threads(1)
+    sys.setswitchinterval(_TURN)
     gc.freeze()  # the libraries stay: looking through them for what could go halts all answers for half a second
     against = None if asked.against is None else Recommender.load(asked.against)
     app = create_live_app(folder, allowed_hosts=[asked.host, *asked.allow_host], login=login, against=against)

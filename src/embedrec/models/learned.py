@@ -7,7 +7,7 @@ same list to the last place, which float32 matrix products of different shapes d
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Self
+from typing import NamedTuple, Self
 
 import numpy as np
 import torch
@@ -18,13 +18,24 @@ from embedrec.features.history import NEVER, Ints
 from embedrec.models.base import Explanation, NetworkScorer
 from embedrec.models.crowd import Cells, VectorCrowd
 from embedrec.models.inputs import CustomerInputs, customer_inputs, product_inputs
+from embedrec.models.quick_look import QuickLook
 from embedrec.models.towers import CustomerParts
-from embedrec.models.two_tower import INTERESTS, TwoTower, positions, unsold
+from embedrec.models.two_tower import INTERESTS, Heads, TwoTower, positions, unsold
 from embedrec.ranking import RankedItems, top_k
 
 AVERAGED = 1000  # customers; enough to know the average one
-WIDE, SPARE = 4, 24  # products looked at for each place, and beyond
+WIDE, SPARE = 8, 24  # products looked at for each place, and beyond
 FEW = 8  # times as many products as are looked at, and all of them are scored at once
+
+
+class _Asked(NamedTuple):
+    """B customers as the network sees them, whatever is asked of them."""
+
+    customers: Customers
+    inputs: CustomerInputs
+    tower: CustomerParts
+    vectors: Tensor  # [B, D]
+    heads: Heads
 
 
 class TwoTowerScorer(NetworkScorer):
@@ -53,43 +64,54 @@ class TwoTowerScorer(NetworkScorer):
         self._unsold_place = positions(self.unsold_, len(every))
         self._vector_sum = self.vectors_.sum(0)
         self._average_alike = {"popularity": float(self.popularity_.mean()), "newness": float(self.newness_.mean())}
-        self._single_: tuple[Tensor, Tensor, float] | None = None  # made when somebody asks for the best
+        self._latest_: _Asked | None = None  # customers asked of last: what they get, and then why
+        self._quick_look_: QuickLook | None = None  # made when somebody asks for the best
         return super().observe(snapshot)
 
     @torch.no_grad()
     def score(self, users: Customers | Ints, items: Ints | None = None) -> Tensor:
         """Return scores [B, N] or [B, len(items)], rounded to float32."""
-        inputs = self._inputs(users)
-        scores = self._score(inputs, self._vectors(inputs), self.every_)
+        scores = self._score(self._asked(users), self.every_)
         return scores if items is None else scores[:, torch.from_numpy(items)]
 
     @torch.no_grad()
     def best(self, customers: Customers, k: int, allowed: Tensor) -> RankedItems:
         """Rank as `Scorer.best`, with the same lists and scores, without all scores in float64.
 
-        A float32 product, a quarter of the time, finds those that come into question: the first few times k, what a
-        customer bought and what they looked at. They are scored exactly, and a list stands if its last score is above
-        all that a product left out can reach.
+        A quick look finds those that come into question: the first few times k, what a customer bought and what they
+        looked at. They are scored exactly. Where a product left out could still be among the best, so are all that
+        could.
         """
         wide = WIDE * k + SPARE
         if len(self.every_) < FEW * wide:
             return super().best(customers, k, allowed)
-        inputs = self._inputs(customers)
-        vectors = self._vectors(inputs)
-        estimate, margin = self._estimate(inputs, vectors, allowed)
-        estimate[inputs.bought_rows, inputs.bought_items] = -torch.inf  # scored in any case, as is what was seen
-        estimate[inputs.seen_rows, inputs.seen_items] = -torch.inf
-        values, found = estimate.topk(wide, dim=1)
-        asked = torch.unique(torch.cat([found.flatten(), inputs.bought_items, inputs.seen_items]))
-        scores = self._score(inputs, vectors, asked).masked_fill_(~allowed[..., asked], -torch.inf)
-        within, best = top_k(scores, k)
-        ranked = RankedItems(torch.where(within >= 0, asked[within], -1), best)
-        reach = (values[:, -1] + margin).float()  # rounding keeps the order: no score left out is above it
-        stands = (reach < best[:, -1]) | (values[:, -1] == -torch.inf)
-        for row in (~stands).nonzero().squeeze(1).tolist():
-            of_row = allowed if allowed.ndim == 1 else allowed[row : row + 1]
-            ranked.items[row], ranked.scores[row] = (one[0] for one in super().best(customers.one(row), k, of_row))
+        asked = self._asked(customers)
+        inputs = asked.inputs
+        rough = self._quick_look.scores(asked.vectors)
+        habits = self.network.habits_part(asked.heads, inputs, self.inputs_, self.unsold_)
+        if len(self.unsold_):
+            rough.scores[:, self.unsold_] += habits.to(rough.scores.dtype)
+        if not allowed.all():
+            rough.scores.masked_fill_(~allowed, -torch.inf)
+        for rows, items in ((inputs.bought_rows, inputs.bought_items), (inputs.seen_rows, inputs.seen_items)):
+            rough.scores[rows, items] = -torch.inf  # scored in any case
+        found = rough.scores.topk(wide, dim=1)
+        items = torch.unique(torch.cat([found.indices.flatten(), inputs.bought_items, inputs.seen_items]))
+        ranked = self._best_of(items, asked, k, allowed)
+        added = habits.abs().amax(dim=1) if len(self.unsold_) else habits.new_zeros(len(habits))
+        floor = rough.floor(ranked.scores[:, -1], added)
+        least = found.values[:, -1]
+        unsure = (least >= floor) & (least > -torch.inf)
+        if unsure.any():
+            within = (rough.scores[unsure] >= floor[unsure, None]).any(0).nonzero().squeeze(1)
+            ranked = self._best_of(torch.unique(torch.cat([items, within])), asked, k, allowed)
         return ranked
+
+    def _best_of(self, items: Tensor, asked: _Asked, k: int, allowed: Tensor) -> RankedItems:
+        """Rank items[n], ascending, by their exact scores."""
+        scores = self._score(asked, items).masked_fill_(~allowed[..., items], -torch.inf)
+        within, best = top_k(scores, k)
+        return RankedItems(torch.where(within >= 0, items[within], -1), best)
 
     @torch.no_grad()
     def score_parts(self, customers: Customers) -> dict[str, Tensor]:
@@ -97,8 +119,8 @@ class TwoTowerScorer(NetworkScorer):
 
         Parts of a customer count as differences from the average customer, whose own parts make up "taste".
         """
-        inputs = self._inputs(customers)
-        return self._named_parts(inputs, self.every_, *self._apart(inputs, self._parts(inputs)))
+        asked = self._asked(customers)
+        return self._named_parts(asked, self.every_, *self._apart(asked))
 
     def explain(self, customer: Customers, items: Ints) -> Explanation:
         """Take the scores of items[n] apart for one customer (B = 1).
@@ -111,14 +133,14 @@ class TwoTowerScorer(NetworkScorer):
     @torch.no_grad()
     def explain_many(self, customers: Customers, lists: Sequence[Ints]) -> list[Explanation]:
         """Take the scores of lists[b] apart for each of B customers, all in the same few products of matrices."""
-        inputs = self._inputs(customers)
-        tower = self._parts(inputs)
-        apart, everybody = self._apart(inputs, tower)
+        asked = self._asked(customers)
+        inputs = asked.inputs
+        apart, everybody = self._apart(asked)
         columns = torch.unique(torch.cat([*map(torch.from_numpy, lists), inputs.bought_items, inputs.seen_items]))
         place = torch.searchsorted(columns, torch.from_numpy(np.concatenate(lists)))
-        parts = self._named_parts(inputs, columns, apart, everybody)
-        averages = self._average_parts(inputs, parts, apart, everybody)
-        pull = self._bought_vectors(inputs, tower.total()) @ self.vectors_[columns].T
+        parts = self._named_parts(asked, columns, apart, everybody)
+        averages = self._average_parts(asked, parts, apart, everybody)
+        pull = self._bought_vectors(asked) @ self.vectors_[columns].T
         place_of_bought = torch.searchsorted(columns, inputs.bought_items)
         answered = torch.zeros(len(inputs.row), len(columns), dtype=torch.bool)  # by the repeat head alone
         answered[inputs.bought_rows, place_of_bought] = True
@@ -137,13 +159,13 @@ class TwoTowerScorer(NetworkScorer):
     @torch.no_grad()
     def average_pull(self, customer: Customers) -> Tensor:
         """[P]: the mean of the pulls over all N products; those that were bought count as 0."""
-        inputs = self._inputs(customer)
-        new = self.vectors_.sum(0) - self.vectors_[inputs.bought_items].sum(0)
-        return self._bought_vectors(inputs, self._parts(inputs).total()) @ new / len(self.every_)
+        asked = self._asked(customer)
+        new = self._vector_sum - self.vectors_[asked.inputs.bought_items].sum(0)
+        return self._bought_vectors(asked) @ new / len(self.every_)
 
-    def _bought_vectors(self, inputs: CustomerInputs, total: Tensor) -> Tensor:
+    def _bought_vectors(self, asked: _Asked) -> Tensor:
         """[P, D]: what each bought product adds to its customer's vector, beyond what it adds to the average one's."""
-        network, owner = self.network, inputs.bought_rows
+        network, inputs, owner = self.network, asked.inputs, asked.inputs.bought_rows
         weights = network.customers.line_weights(inputs)
         lines = network.customers.from_history(self.static_[inputs.line_items] * weights[:, None])  # [L, d]
         lengths = inputs.line_offsets.diff()
@@ -152,7 +174,7 @@ class TwoTowerScorer(NetworkScorer):
         place = torch.searchsorted(owner * size + inputs.bought_items, of_line * size + inputs.line_items)
         by_product = lines.new_zeros(len(owner), lines.shape[1]).index_add_(0, place, lines)
         weight = weights.new_zeros(len(owner)).index_add_(0, place, weights)
-        tower = self._linear(by_product, total[owner])
+        tower = self._linear(by_product, asked.tower.total()[owner])
         basket = network.patterns_of(self.inputs_, inputs.bought_items)
         patterns = network.directions(basket, network.baskets(inputs, self.inputs_), inputs, owner)
         return self._beside(tower, patterns=patterns) - weight[:, None] * self._average["history"]
@@ -170,54 +192,37 @@ class TwoTowerScorer(NetworkScorer):
         unit = self.product_vectors()
         return unit @ unit[item]
 
-    def _vectors(self, inputs: CustomerInputs) -> Tensor:
-        return self.network.customer_vectors(self._parts(inputs).total(), inputs, self.inputs_)
+    def _score(self, asked: _Asked, items: Tensor) -> Tensor:
+        """[B, n] of the products items[n], ascending and none twice."""
+        inputs, heads = asked.inputs, asked.heads
+        column = positions(items, len(self.every_))
+        scores = asked.vectors @ (self.vectors_ if items is self.every_ else self.vectors_[items]).T
+        scores += self.network.habits_part(heads, inputs, self.inputs_, items)
+        scores += self.network.looks_part(heads, scores, inputs, column)
+        scores = self.network.answer_repeats(heads, scores, inputs, column)
+        return (scores + self.popularity_[items] + self.newness_[items]).float()
 
-    def _score(self, inputs: CustomerInputs, vectors: Tensor, asked: Tensor) -> Tensor:
-        """[B, n] of the products asked[n], ascending and none twice."""
-        column = positions(asked, len(self.every_))
-        scores = vectors @ (self.vectors_ if asked is self.every_ else self.vectors_[asked]).T
-        scores += self.network.habits_part(inputs, self.inputs_, asked)
-        scores += self.network.looks_part(scores, inputs, self.inputs_, column)
-        scores = self.network.answer_repeats(scores, inputs, self.inputs_, column)
-        return (scores + self.popularity_[asked] + self.newness_[asked]).float()
-
-    def _estimate(self, inputs: CustomerInputs, vectors: Tensor, allowed: Tensor) -> tuple[Tensor, Tensor]:
-        """Scores [B, N] in float32 but for looks and repeats, and how far [B] they can be from the exact ones.
-
-        -inf where a product is not allowed[N] or [B, N].
-
-        A float32 sum of D products is, in any order, within about D 2⁻²⁴ |u||v| of the true one (Higham, Accuracy and
-        Stability of Numerical Algorithms, section 3.1); twice that covers the rounding of u and v and of the bound.
-        """
-        single, everybody, longest = self._single
-        estimate = torch.addmm(everybody.masked_fill(~allowed, -torch.inf), vectors.float(), single)
-        habits = self.network.habits_part(inputs, self.inputs_, self.unsold_)
-        estimate[:, self.unsold_] += habits.float()
-        added = everybody.abs().max() + (habits.abs().amax(dim=1) if len(self.unsold_) else 0.0)
-        size = vectors.norm(dim=1) * longest + added
-        return estimate, 2 * (vectors.shape[1] + 8) * 2**-24 * size
-
-    def _apart(self, inputs: CustomerInputs, tower: CustomerParts) -> tuple[dict[str, Tensor], Tensor]:
+    def _apart(self, asked: _Asked) -> tuple[dict[str, Tensor], Tensor]:
         """What sets customers apart from the average one, each [B, D], and the average one's own vector [D]."""
-        apart = {name: share - self._average[name] for name, share in self._shares(inputs, tower).items()}
+        apart = {name: share - self._average[name] for name, share in self._shares(asked).items()}
         everybody = torch.stack(list(self._average.values())).sum(0)
         everybody[: len(self.network.norm.bias)] += self.network.scale * self.network.norm.bias
         return apart, everybody
 
     def _average_parts(
-        self, inputs: CustomerInputs, parts: dict[str, Tensor], shares: dict[str, Tensor], everybody: Tensor
+        self, asked: _Asked, parts: dict[str, Tensor], shares: dict[str, Tensor], everybody: Tensor
     ) -> dict[str, list[float]]:
         """The mean over all N products of each part, for each customer; `parts` are those of what they dealt with.
 
         Of what is a product of vectors it is that with the mean vector.
         """
+        inputs = asked.inputs
         size, rows, bought = len(inputs.row), inputs.bought_rows, inputs.bought_items
         if not self.network.config.repeat:  # whose head alone answers for what was bought
             rows, bought = rows[:0], bought[:0]
         sums = self._vector_sum - everybody.new_zeros(size, len(everybody)).index_add_(0, rows, self.vectors_[bought])
         totals = {name: (share * sums).sum(1) for name, share in {**shares, "taste": everybody}.items()}
-        habits = self.network.habits_part(inputs, self.inputs_, self.unsold_)
+        habits = self.network.habits_part(asked.heads, inputs, self.inputs_, self.unsold_)
         place = self._unsold_place[bought]
         habits[rows[place >= 0], place[place >= 0]] = 0.0
         totals["habits"] = habits.sum(1)
@@ -226,33 +231,31 @@ class TwoTowerScorer(NetworkScorer):
         return means | {name: [value] * size for name, value in self._average_alike.items()}
 
     @property
-    def _single(self) -> tuple[Tensor, Tensor, float]:
-        """Product vectors [D, N] and what sells to everybody [N] in float32, and the length of the longest vector."""
-        if self._single_ is None:
-            longest = float(self.vectors_.norm(dim=1).max())
-            everybody = (self.popularity_ + self.newness_).float()
-            self._single_ = self.vectors_.float().T.contiguous(), everybody, longest
-        return self._single_
+    def _quick_look(self) -> QuickLook:
+        if self._quick_look_ is None:
+            self._quick_look_ = QuickLook.of(self.vectors_, self.popularity_ + self.newness_)
+        return self._quick_look_
 
     def _named_parts(
-        self, inputs: CustomerInputs, asked: Tensor, shares: dict[str, Tensor], everybody: Tensor
+        self, asked: _Asked, items: Tensor, shares: dict[str, Tensor], everybody: Tensor
     ) -> dict[str, Tensor]:
-        """The parts of the scores of asked[n], each [B, n]."""
-        column = positions(asked, len(self.every_))
-        blank = self.popularity_.new_zeros(len(inputs.row), len(asked))
-        vectors = self.vectors_ if asked is self.every_ else self.vectors_[asked]
+        """The parts of the scores of items[n], each [B, n]."""
+        inputs, heads = asked.inputs, asked.heads
+        column = positions(items, len(self.every_))
+        blank = self.popularity_.new_zeros(len(inputs.row), len(items))
+        vectors = self.vectors_ if items is self.every_ else self.vectors_[items]
         stacked = torch.cat([*shares.values(), everybody[None]]) @ vectors.T  # reads the product vectors once
         named = dict(zip(shares, stacked[:-1].view(len(shares), *blank.shape), strict=True))
         named["taste"] = stacked[-1].expand_as(blank)
-        named["habits"] = self.network.habits_part(inputs, self.inputs_, asked)
-        named["looks"] = self.network.looks_part(blank, inputs, self.inputs_, column)
+        named["habits"] = self.network.habits_part(heads, inputs, self.inputs_, items)
+        named["looks"] = self.network.looks_part(heads, blank, inputs, column)
         if self.network.config.repeat:
             place = column[inputs.bought_items]
             bought = (inputs.bought_rows[place >= 0], place[place >= 0])
             named = {name: part.index_put(bought, blank.new_zeros(())) for name, part in named.items()}
-            named["repeat"] = self.network.answer_repeats(blank, inputs, self.inputs_, column)
-        named["popularity"] = self.popularity_[asked].expand_as(blank)
-        named["newness"] = self.newness_[asked].expand_as(blank)
+            named["repeat"] = self.network.answer_repeats(heads, blank, inputs, column)
+        named["popularity"] = self.popularity_[items].expand_as(blank)
+        named["newness"] = self.newness_[items].expand_as(blank)
         return named
 
     @property
@@ -262,26 +265,25 @@ class TwoTowerScorer(NetworkScorer):
         if self._average_ is None:
             buyers = self.snapshot_.history.buyers(NEVER, self.snapshot_.as_of)
             sample = buyers[:: -(-len(buyers) // AVERAGED)] if len(buyers) else buyers
-            count, inputs = max(len(sample), 1), self._inputs(sample)
-            shares = self._shares(inputs, self._parts(inputs))
-            self._average_ = {name: share.sum(0) / count for name, share in shares.items()}
+            shares = self._shares(self._asked(sample))
+            self._average_ = {name: share.sum(0) / max(len(sample), 1) for name, share in shares.items()}
         return self._average_
 
     @torch.no_grad()
     def crowd(self, users: Ints) -> VectorCrowd:
         """Keep the vectors of users[B], and what the heads say of the products they bought and looked at."""
-        inputs, network = self._inputs(users), self.network
-        config, products = network.config, self.inputs_
+        asked, products = self._asked(users), self.inputs_
+        inputs, heads = asked.inputs, asked.heads
         added = instead = habits = new_in = None
-        if config.looks:
-            added = Cells.of(inputs.seen_rows, inputs.seen_items, network.look_values(inputs, products))
-        if config.repeat:
-            instead = Cells.of(inputs.bought_rows, inputs.bought_items, network.repeat_values(inputs, products))
-        if config.features and config.history:
-            habits = Cells.of(inputs.habit_rows, inputs.habit_categories, network.habit_values(inputs))
+        if heads.looks is not None:
+            added = Cells.of(inputs.seen_rows, inputs.seen_items, heads.looks)
+        if heads.repeat is not None:
+            instead = Cells.of(inputs.bought_rows, inputs.bought_items, heads.repeat)
+        if heads.habits is not None:
+            habits = Cells.of(inputs.habit_rows, inputs.habit_categories, heads.habits)
             new_in = torch.where(unsold(products, self.every_) > 0, products.category, -1)
         return VectorCrowd(
-            network.customer_vectors(self._parts(inputs).total(), inputs, products),
+            asked.vectors,
             self.vectors_,
             self.popularity_ + self.newness_,
             added=added,
@@ -290,28 +292,33 @@ class TwoTowerScorer(NetworkScorer):
             new_in=new_in,
         )
 
-    def _inputs(self, users: Customers | Ints) -> CustomerInputs:
+    def _asked(self, users: Customers | Ints) -> _Asked:
+        """See customers as the network does; the same once more without working it out again."""
+        latest = self._latest_  # read once: others may ask at the same time
+        if latest is not None and latest.customers is users:
+            return latest
         customers = users if isinstance(users, Customers) else self.snapshot_.customers(users)
-        return customer_inputs(customers, self.dtype)
+        inputs = customer_inputs(customers, self.dtype)
+        tower = self.network.customers(inputs, self.static_, inputs.line_items)
+        vectors = self.network.customer_vectors(tower.total(), inputs, self.inputs_)
+        asked = _Asked(customers, inputs, tower, vectors, self.network.heads(inputs, self.inputs_))
+        if asked.customers is users:
+            self._latest_ = asked
+        return asked
 
-    def _parts(self, inputs: CustomerInputs) -> CustomerParts:
-        parts: CustomerParts = self.network.customers(inputs, self.static_, inputs.line_items)
-        return parts
-
-    def _shares(self, inputs: CustomerInputs, parts: CustomerParts) -> dict[str, Tensor]:
+    def _shares(self, asked: _Asked) -> dict[str, Tensor]:
         """Split the customers' vectors [B, D], but for what the LayerNorm adds to everybody, by what they are made of.
 
         What is bought together belongs to the history, the interest in sales to how a customer behaves.
         """
-        total = parts.total()
-        basket = self.network.baskets(inputs, self.inputs_)
-        beside = {
-            "history": {"patterns": self.network.directions(basket, basket, inputs)},
-            "activity": {"interests": self.network.interests(inputs)},
-        }
+        total = asked.tower.total()
+        of_tower, of_interests = total.shape[1], INTERESTS if self.network.config.popularity else 0
+        widths = [of_tower, asked.vectors.shape[1] - of_tower - of_interests, of_interests]
+        _, patterns, interests = torch.split(asked.vectors, widths, dim=1)
+        beside = {"history": {"patterns": patterns}, "activity": {"interests": interests}}
         return {
             name: self._beside(self._linear(part, total), **beside.get(name, {}))
-            for name, part in parts._asdict().items()
+            for name, part in asked.tower._asdict().items()
         }
 
     def _beside(self, tower: Tensor, patterns: Tensor | None = None, interests: Tensor | None = None) -> Tensor:

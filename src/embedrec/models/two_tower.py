@@ -20,7 +20,7 @@ purchases and features that made it.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import ClassVar, Literal
+from typing import ClassVar, Literal, NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -86,6 +86,14 @@ class TwoTowerConfig(BaseModel):
         return TwoTower(self, schema)
 
 
+class Heads(NamedTuple):
+    """What the heads say of all that customers dealt with, whichever products are asked for; None without the head."""
+
+    habits: Tensor | None  # [C]
+    looks: Tensor | None  # [Q]
+    repeat: Tensor | None  # [P]
+
+
 class TwoTower(nn.Module):
     """The network; it knows nothing of training."""
 
@@ -140,9 +148,10 @@ class TwoTower(nn.Module):
         vectors = self.customer_vectors(parts.total(), customers, products)
         scores = vectors @ self.product_vectors(products, items, static[where[items]]).T
         column = positions(items, n_items)
-        scores = scores + self.habits_part(customers, products, items)
-        scores = scores + self.looks_part(scores, customers, products, column)
-        scores = self.answer_repeats(scores, customers, products, column)
+        heads = self.heads(customers, products)
+        scores = scores + self.habits_part(heads, customers, products, items)
+        scores = scores + self.looks_part(heads, scores, customers, column)
+        scores = self.answer_repeats(heads, scores, customers, column)
         return scores + self.popularity_part(products, items) + self.newness_part(products, items)
 
     def customer_vectors(self, total: Tensor, customers: CustomerInputs, products: ProductInputs) -> Tensor:
@@ -206,43 +215,47 @@ class TwoTower(nn.Module):
         value: Tensor = self.popularity(products.dynamic[items])
         return value.squeeze(-1)
 
-    def habits_part(self, customers: CustomerInputs, products: ProductInputs, items: Tensor) -> Tensor:
+    def heads(self, customers: CustomerInputs, products: ProductInputs) -> Heads:
+        """Ask each head about all that the customers dealt with."""
+        config = self.config
+        return Heads(
+            self.habit_values(customers) if config.features and config.history else None,
+            self.look_values(customers, products) if config.looks else None,
+            self.repeat_values(customers, products) if config.repeat else None,
+        )
+
+    def habits_part(self, heads: Heads, customers: CustomerInputs, products: ProductInputs, items: Tensor) -> Tensor:
         """[B, n], zero but for products that nobody bought yet: what a customer buys from their categories."""
         size = len(customers.row)
-        if not (self.config.features and self.config.history):
+        if heads.habits is None:
             return customers.numeric.new_zeros(size, len(items))
-        value = self.habit_values(customers)
-        table = value.new_zeros(size, self.products.category.num_embeddings)
-        table = table.index_put((customers.habit_rows, customers.habit_categories), value)
+        table = heads.habits.new_zeros(size, self.products.category.num_embeddings)
+        table = table.index_put((customers.habit_rows, customers.habit_categories), heads.habits)
         part: Tensor = table[:, products.category[items]] * unsold(products, items)
         return part
 
-    def looks_part(self, like: Tensor, customers: CustomerInputs, products: ProductInputs, column: Tensor) -> Tensor:
+    def looks_part(self, heads: Heads, like: Tensor, customers: CustomerInputs, column: Tensor) -> Tensor:
         """[B, K], zero but for products looked at and not bought; `like` is of that shape.
 
         column[N] tells where a product stands in K, or -1.
         """
         part = torch.zeros_like(like)
-        if not self.config.looks:
+        if heads.looks is None:
             return part
-        value = self.look_values(customers, products)
         place = column[customers.seen_items]
         here = place >= 0
-        return part.index_put((customers.seen_rows[here], place[here]), value[here])
+        return part.index_put((customers.seen_rows[here], place[here]), heads.looks[here])
 
-    def answer_repeats(
-        self, scores: Tensor, customers: CustomerInputs, products: ProductInputs, column: Tensor
-    ) -> Tensor:
+    def answer_repeats(self, heads: Heads, scores: Tensor, customers: CustomerInputs, column: Tensor) -> Tensor:
         """Put the repeat head's answer where scores[B, K] stand for bought products.
 
         column[N] tells where a product stands in K, or -1.
         """
-        if not self.config.repeat:
+        if heads.repeat is None:
             return scores
-        value = self.repeat_values(customers, products)
         place = column[customers.bought_items]
         here = place >= 0
-        return scores.index_put((customers.bought_rows[here], place[here]), value[here])
+        return scores.index_put((customers.bought_rows[here], place[here]), heads.repeat[here])
 
     def habit_values(self, customers: CustomerInputs) -> Tensor:
         """[C]: what a customer buys from each category says of a new product in it."""

@@ -20,6 +20,8 @@ NAMED = 2  # bought products named in one reason
 WORTH_NAMING = 0.5  # share of the strongest part's lift
 POPULAR, NEW, THIS_MONTH = "popular with other customers", "new in the shop", "popular this month"
 DUE = "time to buy again: "
+LATER = ("history", "looks", "habits")
+"""Parts that take longer to put into words, which is done for the strongest alone."""
 WORDS = {
     "identity": "fits this customer's own taste",
     "activity": "fits how often and how much they shop",
@@ -63,12 +65,18 @@ def reasons_of(
     values = {part: value.tolist() for part, value in explanation.parts.items()}
     always = {part: phrase for part in values if (phrase := _of_customer(part, snapshot, customer)) is not None}
     bought = set(customer.bought.values.tolist()) if "repeat" in explanation.parts else set()
-    return [
-        bought_before or _bought_before(int(item), snapshot, customer, dated)
-        if item in bought
-        else sentence(_strongest(explanation, values, always, items, place, snapshot, customer, names, dated))
-        for place, item in enumerate(items)
-    ]
+    sentences = []
+    for place, item in enumerate(items.tolist()):
+        if item in bought:
+            sentences.append(bought_before or _bought_before(item, snapshot, customer, dated))
+            continue
+        everybodys = popular(item, snapshot, dated)
+        lift: dict[str, float] = {}
+        for part, value in values.items():
+            if source := always[part] if part in always else _source(part, value[place], everybodys):
+                lift[source] = lift.get(source, 0.0) + value[place] - explanation.average[part]
+        sentences.append(sentence(_strongest(lift, explanation, place, item, customer, names)))
+    return sentences
 
 
 def sentence(phrases: list[str]) -> str:
@@ -85,28 +93,19 @@ def popular(item: int, snapshot: Snapshot, dated: bool = True) -> str:
 
 
 def _strongest(
-    explanation: Explanation,
-    values: dict[str, list[float]],
-    always: dict[str, str],
-    items: Ints,
-    place: int,
-    snapshot: Snapshot,
-    customer: Customers,
-    names: Sequence[str],
-    dated: bool,
+    lift: dict[str, float], explanation: Explanation, place: int, item: int, customer: Customers, names: Sequence[str]
 ) -> list[str]:
-    """Phrases for the one or two parts that lift the product most."""
-    lift: dict[str, float] = {}
-    for part, value in values.items():
-        phrase = (
-            always[part]
-            if part in always
-            else _phrase(part, explanation, items, place, snapshot, customer, names, dated)
-        )
-        if phrase:
-            lift[phrase] = lift.get(phrase, 0.0) + value[place] - explanation.average[part]
-    ranked = sorted(lift, key=lambda phrase: -lift[phrase])
-    return [phrase for phrase in ranked[:2] if lift[phrase] >= WORTH_NAMING * lift[ranked[0]]] or ranked[:1]
+    """Phrases for the one or two sources that lift the product most, of those that say anything."""
+    phrases: list[str] = []
+    most = 0.0
+    for source in sorted(lift, key=lambda source: -lift[source]):
+        if phrases and lift[source] < WORTH_NAMING * most:
+            break
+        if phrase := _phrase(source, explanation, place, item, customer, names):
+            if phrases:
+                return [*phrases, phrase]
+            phrases, most = [phrase], lift[source]
+    return phrases
 
 
 def _of_customer(part: str, snapshot: Snapshot, customer: Customers) -> str | None:
@@ -117,33 +116,32 @@ def _of_customer(part: str, snapshot: Snapshot, customer: Customers) -> str | No
     if part == "identity" and not customer.row[0]:
         return ""  # the model never met this customer
     word = WORDS.get(part, "")
-    return None if part in ("history", "looks", "habits", "newness") or word == POPULAR else word
+    return None if part in (*LATER, "newness") or word == POPULAR else word
+
+
+def _source(part: str, value: float, everybodys: str) -> str:
+    """What a part is told as where that depends on the product: a phrase, or its own name until it is needed."""
+    if part in LATER:
+        return part
+    word = WORDS.get(part, "")
+    if part == "newness" and not value:
+        return ""
+    return everybodys if word == POPULAR else word
 
 
 def _phrase(
-    part: str,
-    explanation: Explanation,
-    items: Ints,
-    place: int,
-    snapshot: Snapshot,
-    customer: Customers,
-    names: Sequence[str],
-    dated: bool,
+    source: str, explanation: Explanation, place: int, item: int, customer: Customers, names: Sequence[str]
 ) -> str:
-    """Say in words what a part stands for with one product; empty where it says nothing for this customer."""
-    if part == "history":
+    """Put a source into words; empty where it says nothing for this customer and product."""
+    if source == "history":
         pull = explanation.pull[place].numpy()
         named = [one for one in np.argsort(-pull, kind="stable")[:NAMED] if pull[one] > 0]
         return "because they bought " + " and ".join(names[explanation.bought[one]] for one in named) if named else ""
-    if part == "looks":
-        fits = "fits what they looked at" if explanation.parts[part][place] else ""
-        return _looked_at(int(items[place]), customer) or fits
-    if part == "habits":
-        return "new, from a category they buy" if explanation.parts[part][place] else ""
-    if part == "newness" and not explanation.parts[part][place]:
-        return ""
-    word = WORDS.get(part, "")
-    return popular(int(items[place]), snapshot, dated) if word == POPULAR else word
+    if source == "looks":
+        return _looked_at(item, customer) or ("fits what they looked at" if explanation.parts[source][place] else "")
+    if source == "habits":
+        return "new, from a category they buy" if explanation.parts[source][place] else ""
+    return source
 
 
 def _looked_at(item: int, customer: Customers) -> str:
