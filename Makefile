@@ -14,7 +14,7 @@ endif
 export OMP_WAIT_POLICY ?= PASSIVE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-all check check-deps fix bench ui
+.PHONY: help setup demo test test-all check check-deps fix bench bench-scale ui
 
 help:  ## list the verbs
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -49,6 +49,9 @@ fix: setup  ## repair what can be repaired
 
 bench: setup  ## benchmarks against named peers, ratios in one run
 	$(BIN)/python -m pytest -m benchmark -s tests/benchmarks
+
+bench-scale: setup  ## how seconds and memory grow with a shop: 1, 3, 10 and 30 million purchases
+	$(BIN)/python tests/benchmarks/growth.py outputs/growth --millions $(or $(MILLIONS),1 3 10 30)
 
 ui: setup  ## the MLflow UI on what was tracked
 	MLFLOW_DISABLE_TELEMETRY=true $(BIN)/mlflow ui --host 127.0.0.1 --port $(or $(PORT),5000) --workers 1 --backend-store-uri sqlite:///outputs/mlflow.db

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -100,6 +101,22 @@ def test_every_customer_of_every_cut_comes_once(size: int) -> None:
     wanted = sorted(row for cut in cuts for row in encoder.customers(cut.users, encoder.products(cut.as_of)).row)
     assert len(run) == sum(-(-len(cut.users) // size) for cut in cuts)
     assert sorted(torch.cat([batch.customers.row for batch in run]).tolist()) == wanted
+
+
+def test_a_large_shop_learns_from_others_of_its_customers_in_each_epoch(monkeypatch: pytest.MonkeyPatch) -> None:
+    encoder = FeatureEncoder.fit(*history_of(SHOP), UNTIL)
+    cuts = training_cuts(encoder.history, UNTIL, HORIZON, 3)
+    largest = sum(len(cut.users) for cut in cuts) // 3
+    monkeypatch.setattr("embedrec.data.batches.LARGEST_EPOCH", largest)
+
+    def drawn(epoch: int) -> list[tuple[int, ...]]:
+        run = Batches(Snapshots(encoder, PATTERNS), cuts, 7, "all", 0, epoch)
+        assert len(run) == sum(-(-math.ceil(len(cut.users) / 3) // 7) for cut in cuts)
+        return sorted(tuple(batch.customers.row.tolist()) for batch in run)
+
+    assert sum(map(len, drawn(0))) == pytest.approx(largest, abs=len(cuts))
+    assert drawn(0) == drawn(0)
+    assert drawn(0) != drawn(1)
 
 
 def test_shapes_fit() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
@@ -53,9 +54,14 @@ class Snapshots:
         return self._kept[as_of]
 
 
+LARGEST_EPOCH = 200_000
+"""Examples, customers of a cut each. A larger shop learns in each epoch from others of its customers."""
+
+
 class Batches:
     """The batches of one epoch: customers shuffled within each cut, batches shuffled across cuts.
 
+    Of more than `LARGEST_EPOCH` examples the same share of each cut is drawn, anew in each epoch.
     Iterating leaves out the first `start`, which a resumed run has learned from; they count in the length.
     """
 
@@ -78,10 +84,12 @@ class Batches:
         self._stream = (seed, epoch)
         self._start = start
         rng = np.random.default_rng(self._stream)
+        share = min(1.0, LARGEST_EPOCH / max(sum(len(cut.users) for cut in cuts), 1))
+        drawn = [rng.permutation(cut.users)[: math.ceil(share * len(cut.users))] for cut in cuts]
         chunks = [
             (cut, chunk)
-            for cut in cuts
-            for chunk in np.array_split(rng.permutation(cut.users), -(-len(cut.users) // batch_size))
+            for cut, users in zip(cuts, drawn, strict=True)
+            for chunk in np.array_split(users, -(-len(users) // batch_size))
         ]
         self._chunks = [chunks[place] for place in rng.permutation(len(chunks))]
 
