@@ -120,3 +120,7 @@ class TrainerConfig(BaseModel):
     """Of matrix products while training; bfloat16 is faster on processors that have it, and the sums stay float32."""
     accelerator: Literal["auto", "cpu", "gpu"] = "cpu"
     """Where to train."""
+    engine: Literal["here", "ray"] = "here"
+    """Who runs the training loop: this process, or workers of Ray Train, which replaces those that die."""
+    processes: int = Field(1, ge=1, le=1024)
+    """Workers that share each batch, with engine=ray; `batch_size` is that of all together."""
