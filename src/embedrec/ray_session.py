@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 import os
+import socket
 from types import ModuleType
 
 from embedrec.errors import ConfigError, quoted
@@ -11,6 +13,8 @@ HERE = {
     "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",  # Ray's word for: listen on 127.0.0.1 and nowhere else
     "RAY_AUTH_MODE": "token",  # other users of this machine stay out; Ray makes the token
 }
+
+KNOCK = 10.0  # seconds
 
 
 def start_ray(asked_by: str, workers: int) -> ModuleType:
@@ -37,14 +41,20 @@ def start_ray(asked_by: str, workers: int) -> ModuleType:
     if not ray.is_initialized():
         where = {} if elsewhere else {"num_cpus": workers, "include_dashboard": False}
         try:
-            ray.init(address=elsewhere or "local", log_to_driver=False, logging_level="error", **where)
+            _knock(elsewhere or "local")
+            ray.init(address=elsewhere or "local", log_to_driver=False, logging_level=logging.ERROR, **where)
         except (OSError, RuntimeError, ValueError, ray.exceptions.RayError) as error:
             at = f"at RAY_ADDRESS={quoted(elsewhere)}" if elsewhere else "on this machine"
-            raise ConfigError(
-                f"{asked_by}: Ray did not start {at} ({quoted(error, 200)}); mend that, or train without it"
-            ) from error
+            raise ConfigError(f"{asked_by}: there is no Ray {at} ({quoted(error, 200)}); mend that and try again") from error
     room = int(ray.cluster_resources().get("CPU", 0))
     if room < workers:
         raise ConfigError(f"{asked_by} wants {workers} processors, Ray has {room}; ask for fewer, or add a machine")
     module: ModuleType = ray
     return module
+
+
+def _knock(address: str) -> None:
+    """Raise OSError where nobody listens; Ray itself would try for minutes and say so in many lines."""
+    host, colon, port = address.removeprefix("ray://").rpartition(":")
+    if colon:
+        socket.create_connection((host, int(port)), KNOCK).close()
