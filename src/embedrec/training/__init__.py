@@ -2,7 +2,7 @@
 
 from embedrec.training.callbacks import NDCG, RMSE, Monitor, Pruned, Report, Validate
 from embedrec.training.config import LossConfig, SoftmaxConfig, TrainerConfig
-from embedrec.training.fit import Fit, fit
+from embedrec.training.fit import Fit, check_accelerator, fit
 
 __all__ = [
     "NDCG",
@@ -15,5 +15,6 @@ __all__ = [
     "SoftmaxConfig",
     "TrainerConfig",
     "Validate",
+    "check_accelerator",
     "fit",
 ]
