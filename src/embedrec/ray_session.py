@@ -45,7 +45,9 @@ def start_ray(asked_by: str, workers: int) -> ModuleType:
             ray.init(address=elsewhere or "local", log_to_driver=False, logging_level=logging.ERROR, **where)
         except (OSError, RuntimeError, ValueError, ray.exceptions.RayError) as error:
             at = f"at RAY_ADDRESS={quoted(elsewhere)}" if elsewhere else "on this machine"
-            raise ConfigError(f"{asked_by}: there is no Ray {at} ({quoted(error, 200)}); mend that and try again") from error
+            raise ConfigError(
+                f"{asked_by}: there is no Ray {at} ({quoted(error, 200)}); mend that and try again"
+            ) from error
     room = int(ray.cluster_resources().get("CPU", 0))
     if room < workers:
         raise ConfigError(f"{asked_by} wants {workers} processors, Ray has {room}; ask for fewer, or add a machine")

@@ -15,7 +15,7 @@ import psutil
 import pytest
 import torch
 
-from runs import QUICK, SCRIPTS, UNTRACKED, Trained, comparable, read_json, train_here, weights_hash
+from runs import QUICK, SCRIPTS, UNTRACKED, Trained, comparable, train_here, weights_hash
 
 pytestmark = [
     pytest.mark.slow,
@@ -52,23 +52,23 @@ def workers(run: subprocess.Popen[str]) -> list[psutil.Process]:
 
 
 def kill_when(run: subprocess.Popen[str], outputs: Path, checkpoint: str, place: int) -> int:
-    """Kill a worker as soon as there is a checkpoint; return its process id."""
+    """Kill a worker as soon as there is a checkpoint; return after how many steps."""
     deadline = time.monotonic() + PATIENCE
-    while not any(outputs.glob(f"runs/*/*/checkpoints/{checkpoint}")):
+    while not (written := list(outputs.glob(f"runs/*/*/checkpoints/{checkpoint}"))):
         assert time.monotonic() < deadline
         assert run.poll() is None, run.stderr and run.stderr.read()
         time.sleep(0.01)
-    victim = workers(run)[place]
-    os.kill(victim.pid, signal.SIGKILL)
-    return victim.pid
+    os.kill(workers(run)[place].pid, signal.SIGKILL)
+    return steps_in(written[0])
+
+
+def steps_in(checkpoint: Path) -> int:
+    return int(torch.load(checkpoint, weights_only=True)["global_step"])
 
 
 def steps_of(run: Trained) -> list[int]:
     """How many steps were taken while the epoch was chosen, and in the refit."""
-    return [
-        torch.load(run.folder / "checkpoints" / part / "last.ckpt", weights_only=True)["global_step"]
-        for part in ("", "refit")
-    ]
+    return [steps_in(run.folder / "checkpoints" / part / "last.ckpt") for part in ("", "refit")]
 
 
 def names_in(tree: Any) -> Any:
@@ -89,18 +89,16 @@ def test_a_run_on_ray_is_like_any_other(undisturbed: Trained, demo_tables: Path,
     assert names_in(undisturbed.metrics) == names_in(here.metrics)
     assert {path.name for path in undisturbed.folder.iterdir()} == {path.name for path in here.folder.iterdir()}
     assert undisturbed.stdout.splitlines()[-1] == str(undisturbed.bundle)
-    ours, theirs = (
-        run.metrics["models"]["two_tower"]["test"]["all"]["ndcg@10"] for run in (here, undisturbed)
-    )
+    ours, theirs = (run.metrics["models"]["two_tower"]["test"]["all"]["ndcg@10"] for run in (here, undisturbed))
     assert ours["low"] < theirs["value"] < ours["high"]
 
 
 def test_killed_workers_are_replaced(undisturbed: Trained, demo_tables: Path, tmp_path: Path) -> None:
     """One while the epoch is chosen and the other one in the refit; the run ends as if nothing had been."""
     run = start(tmp_path, f"data.path={demo_tables}", *LONG)
-    kill_when(run, tmp_path, "last.ckpt", place=0)
-    kill_when(run, tmp_path, "refit/last.ckpt", place=1)
+    at = [kill_when(run, tmp_path, "last.ckpt", place=0), kill_when(run, tmp_path, "refit/last.ckpt", place=1)]
     killed = finished(run, tmp_path)
+    assert all(step < whole for step, whole in zip(at, steps_of(undisturbed), strict=True)), "killed too late"
     assert steps_of(killed) == steps_of(undisturbed)
     assert weights_hash(killed) == weights_hash(undisturbed)
     assert comparable(killed.metrics) == comparable(undisturbed.metrics)

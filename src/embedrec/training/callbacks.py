@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
+import numpy as np
 import pytorch_lightning as pl
 import torch
 from pytorch_lightning.callbacks import Callback, EarlyStopping
@@ -56,6 +57,15 @@ class EpochSeed(Callback):
         """Seed torch for this epoch."""
         torch.manual_seed(self._seed * 1_000_003 + trainer.current_epoch)
 
+    def on_train_batch_start(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, batch: Any, batch_idx: int
+    ) -> None:
+        """Seed torch for this step, but in the first process: the streams of the others are in no checkpoint."""
+        if trainer.global_rank:
+            torch.manual_seed(
+                int(np.random.SeedSequence((self._seed, trainer.global_step, trainer.global_rank)).generate_state(1)[0])
+            )
+
     def state_dict(self) -> dict[str, Any]:
         """Return where the streams are."""
         used = torch.cuda.is_initialized()  # type: ignore[no-untyped-call]
@@ -79,7 +89,8 @@ class LearningCurve(Callback):
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
         """Count the loss of a step towards its epoch's mean."""
-        self._loss += outputs["loss"].item() * batch.size
+        assert isinstance(pl_module, RecommenderModule)
+        self._loss += pl_module.step_loss * batch.size
         self._examples += batch.size
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:

@@ -1,0 +1,84 @@
+"""Several processes that train one model: which of them this is, and what they tell each other.
+
+torchrun starts them (`launch`, or the user where there are many machines), and its variables say which is which. The
+first reads the tables before the others, and it alone writes and prints. They are `together` while one model is
+trained and measured; before and after, each is alone.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from typing import TypeVar
+
+from torch import distributed
+
+Told = TypeVar("Told")
+
+PATIENCE = timedelta(hours=3)
+"""How long one waits for another, which may be reading tables; that one has ended is known at once."""
+
+
+def started() -> int:
+    """Return how many processes torchrun started on all machines; 1 where it started none."""
+    return int(os.environ["WORLD_SIZE"]) if "TORCHELASTIC_RUN_ID" in os.environ else 1
+
+
+def is_first() -> bool:
+    """Tell whether this is the process that writes."""
+    return started() == 1 or os.environ["RANK"] == "0"
+
+
+def on_this_machine() -> int:
+    """Return how many of the processes run here."""
+    return int(os.environ["LOCAL_WORLD_SIZE"])
+
+
+@contextmanager
+def together() -> Iterator[None]:
+    """Work as one of all processes that torchrun started, where it started several.
+
+    Raises:
+        KeyboardInterrupt: another process has ended, and this one stops as if it were asked to.
+    """
+    if started() == 1:
+        yield
+        return
+    distributed.init_process_group(timeout=PATIENCE)
+    try:
+        yield
+    except RuntimeError as error:
+        if isinstance(error, distributed.DistError) or "gloo" in str(error):
+            raise KeyboardInterrupt from error
+        raise
+    finally:
+        distributed.destroy_process_group()
+
+
+def count() -> int:
+    """Return how many processes are together; 1 where this one is alone."""
+    return distributed.get_world_size() if distributed.is_initialized() else 1
+
+
+def place() -> int:
+    """Return which of them this is: 0 … count - 1."""
+    return distributed.get_rank() if distributed.is_initialized() else 0
+
+
+def from_first(value: Told) -> Told:
+    """Return what the first process says, whatever the others say; plain data."""
+    if count() == 1:
+        return value
+    told = [value]
+    distributed.broadcast_object_list(told)
+    return told[0]
+
+
+def gathered(value: Told) -> list[Told]:
+    """Return what every process says, in their order; plain data or arrays."""
+    said: list[Told] = [value] * count()
+    if count() > 1:
+        distributed.all_gather_object(said, value)
+    return said
