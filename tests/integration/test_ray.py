@@ -102,3 +102,19 @@ def test_killed_workers_are_replaced(undisturbed: Trained, demo_tables: Path, tm
     assert steps_of(killed) == steps_of(undisturbed)
     assert weights_hash(killed) == weights_hash(undisturbed)
     assert comparable(killed.metrics) == comparable(undisturbed.metrics)
+
+
+def test_what_a_worker_complains_of_is_said_in_one_line(demo_tables: Path, tmp_path: Path) -> None:
+    """Ray starts the workers anew in vain, and the command says what any command would say."""
+    run = train_here(demo_tables, tmp_path, *QUICK, UNTRACKED)
+    settings = run.folder / ".hydra" / "config.yaml"
+    text = settings.read_text()
+    assert text.count("engine: here") == 1
+    settings.write_text(text.replace("engine: here", "engine: ray"))
+    last = run.folder / "checkpoints" / "last.ckpt"
+    last.write_bytes(last.read_bytes()[:1000])
+    words = [sys.executable, str(SCRIPTS / "train.py"), f"resume={run.folder}"]
+    resumed = subprocess.run(words, capture_output=True, text=True, timeout=PATIENCE)
+    assert resumed.returncode == 2
+    assert resumed.stderr.startswith(f"error: checkpoint {last} cannot be read (")
+    assert resumed.stderr.count("\n") == 1
