@@ -26,6 +26,7 @@ from embedrec.training.callbacks import (
     Patience,
     Report,
     StopAfter,
+    Terminable,
     Validate,
 )
 from embedrec.training.checkpoints import BEST, LAST, AtomicCheckpointIO, BestCheckpoint, LastCheckpoint
@@ -77,7 +78,7 @@ def fit(
         Pruned: `report` ended the training.
     """
     curve = LearningCurve(validate, monitor, report)
-    callbacks: list[Callback] = [EpochSeed(data.seed), curve, StopAfter(epochs, curve)]
+    callbacks: list[Callback] = [Terminable(), EpochSeed(data.seed), curve, StopAfter(epochs, curve)]
     if validate is not None:
         callbacks += [
             Patience(curve, monitor, config.patience),
