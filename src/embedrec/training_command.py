@@ -59,10 +59,11 @@ def _task(composed: Any) -> str | None:
 def go_along(config: Any) -> None:
     """Train along with the first process, and let that one say what goes wrong."""
     from embedrec.experiment import follow
+    from embedrec.training import processes
 
     try:
         follow(config)
-    except (TrainingError, KeyboardInterrupt):
+    except (TrainingError, processes.Lost):
         time.sleep(LINGER)  # torchrun ends all others when the first one ends, which has the same to say and a folder
         raise
 

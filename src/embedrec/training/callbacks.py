@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import signal
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -75,6 +76,15 @@ class EpochSeed(Callback):
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Remember the streams until training starts."""
         self._resumed = state_dict
+
+
+class Terminable(Callback):
+    """SIGTERM ends each of several processes like Ctrl-C; Lightning's own handler has them wait for each other."""
+
+    def on_fit_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Take the place of Lightning's handler, until it puts back what was there before."""
+        if trainer.world_size > 1:
+            signal.signal(signal.SIGTERM, signal.default_int_handler)
 
 
 class LearningCurve(Callback):

@@ -28,6 +28,7 @@ from embedrec.training.callbacks import (
     Patience,
     Report,
     StopAfter,
+    Terminable,
     Validate,
 )
 from embedrec.training.checkpoints import BEST, LAST, AtomicCheckpointIO, BestCheckpoint, LastCheckpoint
@@ -81,7 +82,7 @@ def fit(
         Pruned: `report` ended the training.
     """
     curve = LearningCurve(validate, monitor, report)
-    callbacks: list[Callback] = [EpochSeed(data.seed), curve, StopAfter(epochs, curve)]
+    callbacks: list[Callback] = [Terminable(), EpochSeed(data.seed), curve, StopAfter(epochs, curve)]
     if validate is not None:
         callbacks += [
             Patience(curve, monitor, config.patience),

@@ -8,6 +8,8 @@ trained and measured; before and after, each is alone.
 from __future__ import annotations
 
 import os
+import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
@@ -19,6 +21,12 @@ Told = TypeVar("Told")
 
 PATIENCE = timedelta(hours=3)
 """How long one waits for another, which may be reading tables; that one has ended is known at once."""
+
+POLL = 1.0  # seconds
+
+
+class Lost(KeyboardInterrupt):
+    """Another process has ended: this one stops as if it were asked to."""
 
 
 def started() -> int:
@@ -41,20 +49,28 @@ def together() -> Iterator[None]:
     """Work as one of all processes that torchrun started, where it started several.
 
     Raises:
-        KeyboardInterrupt: another process has ended, and this one stops as if it were asked to.
+        Lost: another process has ended.
     """
     if started() == 1:
         yield
         return
+    threading.Thread(target=_end_with, args=(os.getppid(),), daemon=True, name="torchrun watch").start()
     distributed.init_process_group(timeout=PATIENCE)
     try:
         yield
     except RuntimeError as error:
         if isinstance(error, distributed.DistError) or "gloo" in str(error):
-            raise KeyboardInterrupt from error
+            raise Lost from error
         raise
     finally:
         distributed.destroy_process_group()
+
+
+def _end_with(torchrun: int) -> None:
+    """End when torchrun was killed: nobody else would end this process with the others."""
+    while os.getppid() == torchrun:
+        time.sleep(POLL)
+    os._exit(1)
 
 
 def count() -> int:
