@@ -14,6 +14,7 @@ from pytorch_lightning.callbacks import Callback, EarlyStopping
 
 from embedrec.errors import TrainingError
 from embedrec.models import Network
+from embedrec.training import processes
 from embedrec.training.module import RecommenderModule
 
 TRAIN_LOSS = "train_loss"
@@ -83,7 +84,7 @@ class Terminable(Callback):
 
     def on_fit_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Take the place of Lightning's handler, until it puts back what was there before."""
-        if trainer.world_size > 1:
+        if processes.started() > 1:  # Ray ends its workers itself, which train beside their main thread
             signal.signal(signal.SIGTERM, signal.default_int_handler)
 
 

@@ -18,7 +18,7 @@ from pytorch_lightning.loggers import Logger
 from rich.console import Console
 
 from embedrec.data.datamodule import TrainingData
-from embedrec.errors import ConfigError, EmbedrecError, TrainingError
+from embedrec.errors import ConfigError, EmbedrecError, TrainingError, quoted
 from embedrec.models import Network
 from embedrec.ray_session import start_ray
 from embedrec.training.callbacks import NDCG, TRAIN_LOSS, Monitor, Report, Validate
@@ -117,7 +117,13 @@ def _strategy(**settings: Any) -> Any:
 def _reason(error: Exception) -> Exception:
     """Return what a worker complained of, rather than that others then lost it."""
     from ray.exceptions import RayError
+    from ray.train import ControllerError
 
+    if isinstance(error, ControllerError):
+        return TrainingError(
+            f"trainer=ray: the workers could not be started ({quoted(error.controller_failure, 200)}); on several "
+            "machines all have to see the folder of outputs; continue with resume=RUN_DIR"
+        )
     causes = [getattr(cause, "_base_exc", cause) for cause in getattr(error, "worker_failures", {}).values()]
     for cause in causes:
         if isinstance(cause, EmbedrecError):
