@@ -8,6 +8,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from embedrec.cli import INTERRUPTED
 from embedrec.errors import ConfigError, EmbedrecError, TrainingError
 from embedrec.hydra_entry import plain_settings, quiet, saved_settings, select_files, with_hydra
 
@@ -66,6 +67,8 @@ def go_along(config: Any) -> None:
     except (TrainingError, processes.Lost):
         time.sleep(LINGER)  # torchrun ends all others when the first one ends, which has the same to say and a folder
         raise
+    except KeyboardInterrupt:
+        sys.exit(INTERRUPTED)
 
 
 def continue_in(folder: Path, config: Any) -> None:
