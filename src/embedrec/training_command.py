@@ -48,7 +48,7 @@ def _task(composed: Any) -> str | None:
     elif started == 1 and wanted > 1:
         from embedrec.training.launch import launch
 
-        if code := launch(wanted):
+        if code := launch(wanted, folder.parent if folder else Path(config.outputs) / "runs"):
             sys.exit(code)
     elif folder is not None:
         continue_in(folder, config)
