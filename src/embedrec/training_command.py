@@ -8,6 +8,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from embedrec.cli import INTERRUPTED
 from embedrec.errors import ConfigError, EmbedrecError, TrainingError
 from embedrec.hydra_entry import plain_settings, quiet, saved_settings, select_files, with_hydra
 
@@ -47,7 +48,7 @@ def _task(composed: Any) -> str | None:
     elif started == 1 and wanted > 1 and config.trainer.engine == "here":
         from embedrec.training.launch import launch
 
-        if code := launch(wanted):
+        if code := launch(wanted, folder.parent if folder else Path(config.outputs) / "runs"):
             sys.exit(code)
     elif folder is not None:
         continue_in(folder, config)
@@ -66,6 +67,8 @@ def go_along(config: Any) -> None:
     except (TrainingError, processes.Lost):
         time.sleep(LINGER)  # torchrun ends all others when the first one ends, which has the same to say and a folder
         raise
+    except KeyboardInterrupt:
+        sys.exit(INTERRUPTED)
 
 
 def continue_in(folder: Path, config: Any) -> None:

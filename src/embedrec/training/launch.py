@@ -8,16 +8,17 @@ import signal
 import sys
 import tempfile
 import uuid
+from pathlib import Path
 
 from embedrec.errors import TrainingError
 
 INTERRUPTED = 130
 
 
-def launch(processes: int) -> int:
+def launch(processes: int, runs: Path) -> int:
     """Run the command line of this process in so many; return the exit code of the one that ended badly first.
 
-    Each process says itself what went wrong.
+    Each process says itself what went wrong. `runs` is the folder in which the run is to be found again.
 
     Raises:
         TrainingError: a process was killed, and could not.
@@ -46,13 +47,13 @@ def launch(processes: int) -> int:
         try:
             elastic_launch(config, sys.executable)(*sys.argv)
         except ChildFailedError as error:
-            first, failure = error.get_first_failure()
-            if failure.exitcode > 0:
-                return int(failure.exitcode)
-            raise TrainingError(
-                f"process {first} of {processes} was ended by {signal.Signals(-failure.exitcode).name}, perhaps for "
-                "want of memory; continue with the command above"
-            ) from error
+            for rank, failure in error.failures.items():
+                if failure.exitcode < 0:
+                    raise TrainingError(
+                        f"process {rank} of {processes} was ended by {signal.Signals(-failure.exitcode).name}, perhaps "
+                        f"for want of memory; continue with resume=DIR, the run in {runs}"
+                    ) from error
+            return int(error.get_first_failure()[1].exitcode)
         except SignalException:
             return INTERRUPTED
     return 0

@@ -17,6 +17,8 @@ from typing import TypeVar
 
 from torch import distributed
 
+from embedrec.errors import ConfigError
+
 Told = TypeVar("Told")
 
 PATIENCE = timedelta(hours=3)
@@ -42,6 +44,19 @@ def is_first() -> bool:
 def on_this_machine() -> int:
     """Return how many of the processes run here."""
     return int(os.environ["LOCAL_WORLD_SIZE"])
+
+
+def refuse(wanted: int, command: str) -> None:
+    """Refuse several processes for a command that trains many models.
+
+    Raises:
+        ConfigError: several are wanted, or were started by torchrun.
+    """
+    if wanted > 1 or started() > 1:
+        raise ConfigError(
+            f"trainer.processes={max(wanted, started())}: {command} trains each of its models in one process; leave "
+            "out trainer=ddp and torchrun, or train one model with train.py"
+        )
 
 
 @contextmanager
