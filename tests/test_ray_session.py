@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import importlib.util
 import sys
+from pathlib import Path
 
 import pytest
 
 from embedrec.errors import ConfigError
 from embedrec.ray_session import start_ray
-from runs import unchanged_process
+from runs import command, unchanged_process
 
 needs_ray = pytest.mark.skipif(importlib.util.find_spec("ray") is None, reason="needs the extra [ray]")
 
@@ -41,3 +42,10 @@ def test_no_cluster_at_the_address(monkeypatch: pytest.MonkeyPatch, address: str
     said = complaint()
     assert said.startswith(f"trainer=ray: there is no Ray at RAY_ADDRESS='{address}' (")
     assert why in said
+
+
+def test_torchrun_and_ray_are_not_mixed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("TORCHELASTIC_RUN_ID", "spring")
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    with pytest.raises(ConfigError, match="trainer=ray: Ray starts the processes itself; leave out torchrun"):
+        command("trainer=ray", f"outputs={tmp_path}")

@@ -43,6 +43,8 @@ def _task(composed: Any) -> str | None:
     wanted, started = config.trainer.processes, processes.started()
     if started > 1 and wanted == 1:
         raise ConfigError(f"torchrun started {started} processes, and this run has work for one; add trainer=ddp")
+    if started > 1 and config.trainer.engine == "ray":
+        raise ConfigError("trainer=ray: Ray starts the processes itself; leave out torchrun, or train with trainer=ddp")
     if not processes.is_first():
         go_along(config)
     elif started == 1 and wanted > 1 and config.trainer.engine == "here":

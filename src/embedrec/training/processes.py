@@ -55,7 +55,7 @@ def refuse(wanted: int, command: str) -> None:
     if wanted > 1 or started() > 1:
         raise ConfigError(
             f"trainer.processes={max(wanted, started())}: {command} trains each of its models in one process; leave "
-            "out trainer=ddp and torchrun, or train one model with train.py"
+            "out trainer=ddp, trainer=ray and torchrun, or train one model with train.py"
         )
 
 
