@@ -167,11 +167,12 @@ def sampled_softmax_loss(
         temperature: divides every score.
 
     Returns:
-        A scalar.
+        A scalar; zero where there is no purchase.
     """
     other = _LogSumExp.apply(users, items, *own, temperature)  # type: ignore[no-untyped-call]
     wanted = positive / temperature
-    return (torch.logaddexp(wanted, other + math.log(pool / len(items))) - wanted).mean()
+    each = torch.logaddexp(wanted, other + math.log(pool / len(items))) - wanted
+    return each.mean() if len(each) else each.sum()
 
 
 LOWEST, TINY = -1e4, 1e-30

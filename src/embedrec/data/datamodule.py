@@ -7,12 +7,16 @@ from typing import Any
 
 import pytorch_lightning as pl
 
+from embedrec.data.parts import Parts
+
 Epoch = Callable[[int, int, int], Iterable[Any]]
 """(seed, number, start) → the batches of an epoch; iterating leaves out the first `start`."""
 
 
 class TrainingData(pl.LightningDataModule):
     """Examples and their batches, which depend on (seed, epoch) alone; the trainer must reload them every epoch.
+
+    Where several processes train, each gets its part of every batch.
 
     A checkpoint keeps the step reached within the epoch, and a resumed run goes on from there.
     """
@@ -34,7 +38,10 @@ class TrainingData(pl.LightningDataModule):
     def train_dataloader(self) -> Iterable[Any]:
         """Return the batches of the current epoch."""
         number = self.trainer.current_epoch if self.trainer else 0
-        return self.epoch(number, self._resumed["step"] if number == self._resumed["epoch"] else 0)
+        batches = self.epoch(number, self._resumed["step"] if number == self._resumed["epoch"] else 0)
+        if self.trainer is None or self.trainer.world_size == 1:
+            return batches
+        return Parts(batches, self.trainer.global_rank, self.trainer.world_size)
 
     def state_dict(self) -> dict[str, int]:
         """Return where training is."""

@@ -7,7 +7,7 @@ before, listed in product_details. A target that is no candidate, since training
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Self
@@ -61,6 +61,14 @@ class Truth:
         few = _spread(self.users, at_most)
         return self if len(few) == len(self.users) else self._of(few, snapshot, self.window[1])
 
+    def part(self, place: int, parts: int) -> Truth:
+        """Return the truth of one of about equally many customers each; place = 0 … parts - 1."""
+        size = len(self.users)
+        start, stop = size * place // parts, size * (place + 1) // parts
+        offsets = self.targets.offsets[start : stop + 1]
+        targets = Ragged(offsets - offsets[0], self.targets.values[offsets[0] : offsets[-1]])
+        return Truth(self.users[start:stop], targets, self.window)
+
     def repeat_share(self, snapshot: Snapshot) -> float | None:
         """Return the share of targets that the customer had bought before, None without customers."""
         if not len(self.users):
@@ -92,6 +100,11 @@ class RankedView:
     buyers: Ints  # [n, k] how many customers had bought the shown product
     categories: Ints  # [n, k] its category, 0 = unknown
     n_buyers: int  # customers of the shop with a purchase before the snapshot
+
+    @classmethod
+    def joined(cls, parts: Sequence[RankedView]) -> RankedView:
+        """Make one view of those of some customers after those of others; there is at least one."""
+        return _join(list(parts), parts[0].n_buyers, parts[0].top.shape[1])
 
     @property
     def cutoffs(self) -> tuple[int, ...]:

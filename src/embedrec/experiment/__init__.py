@@ -1,6 +1,6 @@
 """From one config to a finished run."""
 
 from embedrec.experiment.config import RunConfig, parse_config
-from embedrec.experiment.run import RunResult, run
+from embedrec.experiment.run import RunResult, follow, run
 
-__all__ = ["RunConfig", "RunResult", "parse_config", "run"]
+__all__ = ["RunConfig", "RunResult", "follow", "parse_config", "run"]

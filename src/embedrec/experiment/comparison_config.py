@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from embedrec.errors import ConfigError, nearest
 from embedrec.experiment.config import RECIPES, RunConfig, complaint, parse_config
+from embedrec.training import processes
 
 ON_REQUEST = ("two_tower_sequence",)
 """Models that take minutes where the others take seconds, and are compared where they are named."""
@@ -82,7 +83,9 @@ def parse_comparison(plain: Mapping[str, Any]) -> Comparison:
             )
     if config.export is not None and config.export not in config.chosen:
         raise ConfigError(f"export={config.export} is not among the models compared: {', '.join(config.chosen)}")
-    return Comparison(config, {name: _run_of(name, config, shared) for name in config.chosen})
+    comparison = Comparison(config, {name: _run_of(name, config, shared) for name in config.chosen})
+    processes.refuse(comparison.base.trainer.processes, "compare.py")
+    return comparison
 
 
 def _run_of(name: str, config: ComparisonConfig, shared: Mapping[str, Any]) -> RunConfig:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from embedrec.errors import DataError
 from embedrec.evaluation.verdict import Verdict, verdict
 from embedrec.experiment.config import RunConfig
 from embedrec.experiment.documents import NAMES, metrics_json, paired, write_report
@@ -28,7 +29,7 @@ from embedrec.experiment.runner import Runner
 from embedrec.experiment.shop import Shop, open_shop
 from embedrec.models import RIVALS, BiasedMfConfig, LearnedConfig, PopularityRecentConfig, RandomConfig
 from embedrec.tracking import Tracker
-from embedrec.training import NDCG, RMSE, Pruned, Report
+from embedrec.training import NDCG, RMSE, Pruned, Report, check_machine, processes
 
 
 @dataclass(frozen=True)
@@ -53,11 +54,14 @@ def run(
 ) -> RunResult:
     """Run one config in a folder that exists; a folder with checkpoints is continued. `tags` say what it is of.
 
+    Where torchrun started several processes, this is the first, and the others are told to `follow`.
+
     Raises:
         DataError: the tables cannot be used.
-        ConfigError: a setting does not fit the data, or another process is at work in the folder.
+        ConfigError: a setting does not fit the data or the machine, or another process is at work in the folder.
         TrainingError: training cannot go on, or the folder cannot be written.
     """
+    check_machine(config.trainer)
     say(f"Reading {config.data.name} …")
     shop = open_shop(config.data, config.split, progress)
     with alone(folder):
@@ -67,6 +71,25 @@ def run(
             if tracker and tags:
                 tracker.parameters({}, dict(tags))
             return _measure(config, shop, folder, tracker, progress, say)
+
+
+def follow(config: RunConfig) -> None:
+    """Take part in what another process `run`s with the same config; nothing is written or said.
+
+    Raises:
+        DataError: the tables cannot be used here, or are others than those of the first process.
+        ConfigError, TrainingError: as `run`.
+    """
+    with processes.together():
+        folder, fingerprint = processes.from_first(("", ""))
+        shop = open_shop(config.data, config.split)
+        if shop.tables.fingerprint != fingerprint:
+            raise DataError(f"{config.data.path}: process {processes.place()} finds other tables there than the first")
+        Runner(shop, progress=False).measure(config, _checkpoints(Path(folder)), test=True)
+
+
+def _checkpoints(folder: Path) -> Path:
+    return folder / "checkpoints"
 
 
 def run_trial(
@@ -98,7 +121,7 @@ def run_trial(
         runner = Runner(shop, progress)
         logger = tracker.lightning_logger() if tracker else None
         try:
-            found = runner.measure(config, folder / "checkpoints", logger, test=False, report=told)
+            found = runner.measure(config, _checkpoints(folder), logger, test=False, report=told)
         except Pruned as why:  # meant, so its record is closed like that of any other trial
             pruned = why
         measured = [found] if found else []
@@ -120,10 +143,12 @@ def _measure(
 ) -> RunResult:
     run_id = tracker.run_id if tracker else None
     record_settings(tracker, config.model_dump(mode="json"), config.data.name, shop)
-    runner = Runner(shop, progress)
-    checkpoints, logger = folder / "checkpoints", tracker.lightning_logger() if tracker else None
-    say(f"Fitting {config.model.name} …")
-    asked = runner.measure(config, checkpoints, logger, test=True)
+    checkpoints, logger = _checkpoints(folder), tracker.lightning_logger() if tracker else None
+    with processes.together():
+        processes.from_first((str(folder), shop.tables.fingerprint))
+        runner = Runner(shop, progress)
+        say(f"Fitting {config.model.name} …")
+        asked = runner.measure(config, checkpoints, logger, test=True)
     say("Measuring the simple rivals …")
     measured = [runner.measure(rival, checkpoints, test=True) for rival in rivals_of(config)]
     rivals = [one for one in measured if one is not None]

@@ -22,7 +22,7 @@ from embedrec.data.datamodule import TrainingData
 from embedrec.data.pairs import Pairs
 from embedrec.evaluation.calibration import PurchaseProbability, calibration
 from embedrec.evaluation.likelihood import audience_probability
-from embedrec.evaluation.ranking import RankedView, Truth, rank
+from embedrec.evaluation.ranking import VIEWS, RankedView, Truth, rank
 from embedrec.evaluation.ratings import MeanRatings, rating_errors
 from embedrec.evaluation.slices import slices
 from embedrec.evaluation.summary import Figures, headline, summarise
@@ -47,7 +47,7 @@ from embedrec.models import (
 )
 from embedrec.models.classic.collaborative import basket_matrix
 from embedrec.models.inputs import product_inputs
-from embedrec.training import NDCG, RMSE, Fit, Monitor, Report, Validate, fit
+from embedrec.training import NDCG, RMSE, Fit, Monitor, Report, Validate, fit, fit_on_ray, processes
 
 CALIBRATED = 2000
 """Customers whose lists tell how likely a recommended product is bought; enough, and quick."""
@@ -186,7 +186,8 @@ class Runner:
         return network
 
     def _fit(self, config: RunConfig, network: Network, data: TrainingData, folder: Path, **how: Any) -> Fit:
-        return fit(network, data, config.loss, config.trainer, folder=folder, progress=self._progress, **how)
+        learn = fit_on_ray if config.trainer.engine == "ray" else fit
+        return learn(network, data, config.loss, config.trainer, folder=folder, progress=self._progress, **how)
 
     def _monitor(self, model: LearnedConfig) -> tuple[Monitor, Validate]:
         """Return the figure by which the epoch is chosen."""
@@ -196,18 +197,18 @@ class Runner:
 
     def _ndcg(self, network: Network) -> float:
         scorer = scorer_of(network, torch.float32).observe(self.before_valid)
-        ranked = rank(scorer, self.before_valid, self._watched, (self._watched_view,), auc=False)
+        ranked = _rank(scorer, self.before_valid, self._watched, (self._watched_view,), auc=False)
         return float(ranked[self._watched_view].metric("ndcg", 10).mean())
 
     def _rmse(self, network: Network) -> float:
         scorer = scorer_of(network).observe(self.before_valid)
         assert isinstance(scorer, PairScorer)
         given, predicted = predicted_ratings(scorer, self.before_valid, self.shop.split.test_from)
-        return float(np.sqrt(np.square(predicted - given.stars).mean()))
+        return processes.from_first(float(np.sqrt(np.square(predicted - given.stars).mean())))
 
     def _outcome(self, model: str, scorer: Scorer, config: RunConfig, seconds: float) -> ModelOutcome:
         """Measure a fitted model on validation."""
-        ranked = rank(scorer, self.before_valid, self.valid_truth)
+        ranked = _rank(scorer, self.before_valid, self.valid_truth)
         valid = summarise([ranked], self.candidates(self.before_valid), config.seed)
         chances = self._chances(scorer, self.before_valid, self.shop.split.test_from)
         return ModelOutcome(
@@ -224,15 +225,15 @@ class Runner:
     def _chances(self, scorer: Scorer, moment: Snapshot, until: int) -> RankedView:
         """Rank for customers who buy in the window and for those who do not: what a probability is about."""
         truth = Truth.of_everybody(moment, until, CALIBRATED)
-        return rank(scorer, moment, truth, ("all",), without_target=True)["all"]
+        return _rank(scorer, moment, truth, ("all",), without_target=True)["all"]
 
     def _test(self, outcome: ModelOutcome, scorer: Scorer, config: RunConfig) -> None:
         """Measure the refitted model on the test, the one time it is read."""
         seed, moment = config.seed, self.before_test
         outcome.scorer = scorer
-        outcome.ranked = rank(scorer, moment, self.test_truth)
+        outcome.ranked = _rank(scorer, moment, self.test_truth)
         outcome.test = summarise([outcome.ranked], self.candidates(moment), seed)
-        newcomers = rank(scorer, moment, self.newcomers, ("all",))["all"]
+        newcomers = _rank(scorer, moment, self.newcomers, ("all",))["all"]
         outcome.slices = slices(outcome.ranked["all"], moment, seed, newcomers)
         outcome.calibration = calibration(outcome.probability, self._chances(scorer, moment, self.shop.split.end))
         if isinstance(config.model, LearnedConfig) and config.model.recipe.examples == "ratings":
@@ -243,6 +244,24 @@ class Runner:
     def candidates(moment: Snapshot) -> int:
         """Return how many products could be recommended."""
         return int(moment.products.candidates.sum())
+
+
+def _rank(
+    scorer: Scorer,
+    moment: Snapshot,
+    truth: Truth,
+    views: tuple[str, ...] = VIEWS,
+    *,
+    without_target: bool = False,
+    auc: bool = True,
+) -> dict[str, RankedView]:
+    """`rank`; processes that are together rank for some of the customers each, and all get every list."""
+    place, parts = processes.place(), processes.count()
+    mine = rank(scorer, moment, truth.part(place, parts), views, without_target=without_target, auc=auc)
+    if parts == 1:
+        return mine
+    said = processes.gathered({view: ranked.arrays() for view, ranked in mine.items()})
+    return {view: RankedView.joined([RankedView.from_arrays(one[view]) for one in said]) for view in views}
 
 
 def mean_ratings(moment: Snapshot) -> MeanRatings:

@@ -37,6 +37,7 @@ from embedrec.search.table import print_table, write_table
 from embedrec.search.trial import PLACE, check_tables
 from embedrec.tracking import Tracker
 from embedrec.tracking.tracker import flat
+from embedrec.training import processes
 
 NOT_COMPARED = ("hydra", "outputs", "resume", "tracking", "name", GROUP)
 POLL = 1.0  # seconds between looks at trials that other processes run
@@ -137,6 +138,7 @@ def _prepare(config: DictConfig, loader: ConfigLoader, arguments: list[str]) -> 
     base = parse_config(shared)
     if base.resume is not None:
         raise ConfigError(f"resume={base.resume} continues one run and does not go with a sweep; drop -m or resume")
+    processes.refuse(base.trainer.processes, "a sweep")
     space = make_space(swept, search, base.model.name)
     known = loader.get_group_options("model")
     for name in [*((search and search.models) or ()), *space.models]:

@@ -2,7 +2,8 @@
 
 from embedrec.training.callbacks import NDCG, RMSE, Monitor, Pruned, Report, Validate
 from embedrec.training.config import LossConfig, SoftmaxConfig, TrainerConfig
-from embedrec.training.fit import Fit, fit
+from embedrec.training.fit import Fit, check_machine, fit
+from embedrec.training.on_ray import fit_on_ray
 
 __all__ = [
     "NDCG",
@@ -15,5 +16,7 @@ __all__ = [
     "SoftmaxConfig",
     "TrainerConfig",
     "Validate",
+    "check_machine",
     "fit",
+    "fit_on_ray",
 ]

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import math
+import signal
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
+import numpy as np
 import pytorch_lightning as pl
 import torch
 from pytorch_lightning.callbacks import Callback, EarlyStopping
 
 from embedrec.errors import TrainingError
 from embedrec.models import Network
+from embedrec.training import processes
 from embedrec.training.module import RecommenderModule
 
 TRAIN_LOSS = "train_loss"
@@ -56,6 +59,15 @@ class EpochSeed(Callback):
         """Seed torch for this epoch."""
         torch.manual_seed(self._seed * 1_000_003 + trainer.current_epoch)
 
+    def on_train_batch_start(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, batch: Any, batch_idx: int
+    ) -> None:
+        """Seed torch for this step, but in the first process: the streams of the others are in no checkpoint."""
+        if trainer.global_rank:
+            torch.manual_seed(
+                int(np.random.SeedSequence((self._seed, trainer.global_step, trainer.global_rank)).generate_state(1)[0])
+            )
+
     def state_dict(self) -> dict[str, Any]:
         """Return where the streams are."""
         used = torch.cuda.is_initialized()  # type: ignore[no-untyped-call]
@@ -65,6 +77,15 @@ class EpochSeed(Callback):
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Remember the streams until training starts."""
         self._resumed = state_dict
+
+
+class Terminable(Callback):
+    """SIGTERM ends each of several processes like Ctrl-C; Lightning's own handler has them wait for each other."""
+
+    def on_fit_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Take the place of Lightning's handler, until it puts back what was there before."""
+        if processes.started() > 1:  # Ray ends its workers itself, which train beside their main thread
+            signal.signal(signal.SIGTERM, signal.default_int_handler)
 
 
 class LearningCurve(Callback):
@@ -79,7 +100,8 @@ class LearningCurve(Callback):
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
         """Count the loss of a step towards its epoch's mean."""
-        self._loss += outputs["loss"].item() * batch.size
+        assert isinstance(pl_module, RecommenderModule)
+        self._loss += pl_module.step_loss * batch.size
         self._examples += batch.size
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:

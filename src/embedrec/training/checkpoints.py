@@ -77,17 +77,19 @@ class LastCheckpoint(Checkpoint):
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
         """Write where the last one is old; at the end of an epoch, its validation comes first."""
-        if self._due(INTERVAL) and not trainer.fit_loop.epoch_loop.batch_progress.is_last_batch:
+        if not trainer.fit_loop.epoch_loop.batch_progress.is_last_batch and self._due(trainer, INTERVAL):
             self._write(trainer)
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Write, the curve and the best value so far included; the last epoch always."""
         ends = trainer.should_stop or trainer.current_epoch + 1 == trainer.max_epochs
-        if ends or self._due(0.0):
+        if ends or self._due(trainer, 0.0):
             self._write(trainer)
 
-    def _due(self, least: float) -> bool:
-        return time.monotonic() >= self._written + max(least, self._took / SHARE)
+    def _due(self, trainer: pl.Trainer, least: float) -> bool:
+        """Tell whether any process finds it time: all have to take part, though one alone writes."""
+        due = time.monotonic() >= self._written + max(least, self._took / SHARE)
+        return trainer.strategy.reduce_boolean_decision(due, all=False)
 
     def _write(self, trainer: pl.Trainer) -> None:
         start = time.monotonic()

@@ -120,3 +120,7 @@ class TrainerConfig(BaseModel):
     """Of matrix products while training; bfloat16 is faster on processors that have it, and the sums stay float32."""
     accelerator: Literal["auto", "cpu", "gpu"] = "cpu"
     """Where to train."""
+    processes: int = Field(1, ge=1, le=256)
+    """Of this machine, or of Ray, which share every batch; torchrun, where it starts them, has its own number."""
+    engine: Literal["here", "ray"] = "here"
+    """Who runs the processes: this command, or Ray, on any machine of its cluster; it replaces those that die."""

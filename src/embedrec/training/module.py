@@ -11,10 +11,11 @@ from torch import Tensor, nn
 from torch.nn.utils import clip_grad_norm_
 from torch.optim import Optimizer
 
+from embedrec.data.parts import AnyBatch, Part
 from embedrec.errors import TrainingError
 from embedrec.models import Network
 from embedrec.training.config import LossConfig, TrainerConfig
-from embedrec.training.objectives import AnyBatch, loss_of
+from embedrec.training.objectives import loss_of
 from embedrec.training.row_adam import RowAdam
 
 
@@ -26,17 +27,20 @@ class RecommenderModule(pl.LightningModule):
         self.network = network
         self.loss_config = loss
         self.trainer_config = trainer
+        self.step_loss = math.nan
+        """Of the last batch, the parts of all processes together."""
 
-    def training_step(self, batch: AnyBatch, batch_idx: int) -> Tensor:
-        """Return the loss of one batch.
+    def training_step(self, batch: AnyBatch | Part, batch_idx: int) -> Tensor:
+        """Return the loss of one batch, or of a part of it.
 
         Raises:
-            TrainingError: the loss is not a finite number.
+            TrainingError: the loss of the batch is not a finite number.
         """
         loss = loss_of(self.network, batch, self.loss_config)
-        value = loss.item()
-        if not math.isfinite(value):
-            raise TrainingError(self.diverged(f"the loss became {value}"))
+        whole = self.trainer.strategy.reduce(loss.detach().clone(), reduce_op="mean")
+        self.step_loss = float(whole)
+        if not math.isfinite(self.step_loss):  # all processes see the same, and end alike
+            raise TrainingError(self.diverged(f"the loss became {self.step_loss}"))
         return loss
 
     @property

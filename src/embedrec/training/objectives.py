@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import assert_never
+from collections.abc import Callable
+from typing import Any, assert_never
 
 import torch
 import torch.nn.functional as F
@@ -11,6 +12,7 @@ from torch import Tensor, nn
 from embedrec.data.baskets import BasketBatch
 from embedrec.data.batches import Batch
 from embedrec.data.pairs import PairBatch
+from embedrec.data.parts import AnyBatch, Part
 from embedrec.data.sequences import SequenceBatch
 from embedrec.losses import (
     basket_softmax_loss,
@@ -35,22 +37,24 @@ from embedrec.training.config import (
 NEGATIVES_PER_PURCHASE = 4.0
 """How much the products not bought weigh together against one purchase, as in He et al. 2017, section 4.1."""
 
-
-AnyBatch = Batch | PairBatch | BasketBatch | SequenceBatch
+Share = Callable[[Callable[[Any], float]], float]
+"""`Part.share`: each loss says how many things it is a mean of."""
 
 BASKET_POWER = 0.5
 """A basket weighs as the root of its size: between every purchase alike (1) and every customer alike (0)."""
 
 
-def loss_of(network: nn.Module, batch: AnyBatch, config: LossConfig) -> Tensor:
-    """Score a batch and return its loss, a scalar."""
-    if isinstance(batch, BasketBatch):
-        return _of_baskets(network, batch, config)
-    if isinstance(batch, SequenceBatch):
-        return _of_sequences(network, batch, config)
-    if isinstance(batch, PairBatch):
-        return _of_pairs(network, batch, config)
-    return _of_customers(network(batch.customers, batch.products, batch.items), batch, config)
+def loss_of(network: nn.Module, batch: AnyBatch | Part, config: LossConfig) -> Tensor:
+    """Score a batch and return its loss, a scalar; that of the whole is the mean of those of its parts."""
+    part = batch if isinstance(batch, Part) else Part(batch, batch, parts=1)
+    own = part.own
+    if isinstance(own, BasketBatch):
+        return part.share(lambda one: float(_weight(one).sum())) * _of_baskets(network, own, config)
+    if isinstance(own, SequenceBatch):
+        return part.share(lambda one: one.size) * _of_sequences(network, own, config)
+    if isinstance(own, PairBatch):
+        return part.share(lambda one: one.size) * _of_pairs(network, own, config)
+    return _of_customers(network(own.customers, own.products, own.items), own, config, part.share)
 
 
 def _of_pairs(network: nn.Module, batch: PairBatch, config: LossConfig) -> Tensor:
@@ -67,16 +71,26 @@ def _of_pairs(network: nn.Module, batch: PairBatch, config: LossConfig) -> Tenso
 def _of_baskets(network: nn.Module, batch: BasketBatch, config: LossConfig) -> Tensor:
     assert isinstance(config, BasketSoftmaxConfig | BslConfig), config.name
     users, items = network(batch.users, batch.items)
-    lengths = batch.offsets.diff(append=batch.offsets.new_tensor([len(batch.bought)]))
+    lengths = _lengths(batch)
     if isinstance(config, BslConfig):
         rows = torch.repeat_interleave(torch.arange(batch.size, device=lengths.device), lengths)
         scores = (F.embedding(rows, users) * F.embedding(batch.bought, items)).sum(1)
         positive = log_mean_exp(scores, rows, lengths, config.positive_temperature)
     else:
         positive = (users * F.embedding_bag(batch.bought, items, batch.offsets, mode="mean")).sum(1)
-    weight = lengths**BASKET_POWER
+    weight = _weight(batch)
     own, drawn = (batch.own_rows, batch.own_columns), F.embedding(batch.drawn, items)
     return basket_softmax_loss(users, drawn, positive, own, weight / weight.sum(), config.temperature, config.push)
+
+
+def _lengths(batch: BasketBatch) -> Tensor:
+    """[B]: products in the basket of each customer."""
+    return batch.offsets.diff(append=batch.offsets.new_tensor([len(batch.bought)]))
+
+
+def _weight(batch: BasketBatch) -> Tensor:
+    """[B]: how much each basket counts beside the others."""
+    return _lengths(batch) ** BASKET_POWER
 
 
 def _of_sequences(network: nn.Module, batch: SequenceBatch, config: LossConfig) -> Tensor:
@@ -90,10 +104,14 @@ def _of_sequences(network: nn.Module, batch: SequenceBatch, config: LossConfig) 
     )
 
 
-def _of_customers(scores: Tensor, batch: Batch, config: LossConfig) -> Tensor:
+def _of_customers(scores: Tensor, batch: Batch, config: LossConfig, share: Share) -> Tensor:
     assert not isinstance(config, BasketSoftmaxConfig | BslConfig), config.name
     if isinstance(config, SoftmaxConfig | InBatchConfig):
-        return _softmax(scores, batch, config.temperature, config.first_time_weight)
+        return _softmax(scores, batch, config.temperature, config.first_time_weight, share)
+    return share(lambda one: len(one.rows)) * _of_purchases(scores, batch, config)
+
+
+def _of_purchases(scores: Tensor, batch: Batch, config: BprConfig | BceConfig | MseConfig) -> Tensor:
     positive, negative = scores[batch.rows, batch.columns], scores[batch.rows]
     weight = _shared_weight(batch, negative)
     if isinstance(config, BprConfig):
@@ -106,15 +124,18 @@ def _of_customers(scores: Tensor, batch: Batch, config: LossConfig) -> Tensor:
     assert_never(config)
 
 
-def _softmax(scores: Tensor, batch: Batch, temperature: float, first_time_weight: float) -> Tensor:
-    loss = softmax_loss(scores, batch.log_weight, batch.rows, batch.columns, temperature)
+def _softmax(scores: Tensor, batch: Batch, temperature: float, first_time_weight: float, share: Share) -> Tensor:
+    loss = share(lambda one: len(one.rows.unique())) * softmax_loss(
+        scores, batch.log_weight, batch.rows, batch.columns, temperature
+    )
     if not first_time_weight:
         return loss
     unseen = batch.log_weight.index_put(
         (batch.bought_rows, batch.bought_columns), batch.log_weight.new_tensor(-torch.inf)
     )
     first = batch.first_time
-    return loss + first_time_weight * softmax_loss(scores, unseen, batch.rows[first], batch.columns[first], temperature)
+    of_first = softmax_loss(scores, unseen, batch.rows[first], batch.columns[first], temperature)
+    return loss + first_time_weight * share(lambda one: len(one.rows[one.first_time].unique())) * of_first
 
 
 def _shared_weight(batch: Batch, negative: Tensor) -> Tensor:
