@@ -28,6 +28,7 @@ from embedrec.experiment.folders import LOCK, SWEEP_MARK, held, write_json
 from embedrec.search.draws import fresh_draw, no_warnings, pruner, sampler
 from embedrec.search.settings import SearchConfig
 from embedrec.search.space import Space
+from embedrec.tracking import created_once
 
 STUDY = "study.db"
 OUTCOME = "outcome.json"
@@ -214,7 +215,7 @@ def open_study(folder: Path, search: SearchConfig, *, maximize: bool) -> optuna.
     url = search.storage or f"sqlite:///{(folder / STUDY).resolve()}"
     options = {"connect_args": {"timeout": 120}} if url.startswith("sqlite") else {}
     try:
-        with no_warnings():
+        with no_warnings(), created_once(url):
             store = RDBStorage(url, engine_kwargs=options)
             others = [] if search.storage else [one.study_name for one in store.get_all_studies()]
             if others and folder.name not in others:
