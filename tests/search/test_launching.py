@@ -23,7 +23,8 @@ from embedrec.hydra_entry import explain
 from embedrec.search.launching import launch, trials_at_once
 from embedrec.search.study import OUTCOME
 from embedrec.tracking import PARENT_TAG
-from runs import SCRIPTS, command, read_json
+from hydra_plugins.embedrec_ray_launcher import EmbedrecRayLauncher
+from runs import SCRIPTS, read_json
 
 
 class Launching:
@@ -99,6 +100,11 @@ def test_how_many_trials_run_at_the_same_time(
     assert trials_at_once(OmegaConf.create({"hydra": hydra})) == wanted
 
 
+def test_how_many_trials_is_a_number() -> None:
+    with pytest.raises(ConfigError, match="hydra.sweeper.n_jobs='many': wanted a whole number"):
+        trials_at_once(OmegaConf.create({"hydra": {"sweeper": {"n_jobs": "many"}}}))
+
+
 def test_a_launcher_that_is_not_installed_is_said_with_its_extra(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -111,8 +117,7 @@ def test_a_launcher_that_is_not_installed_is_said_with_its_extra(
     assert explain(unknown).endswith("there is no such choice, did you mean 'joblib'?; known: basic, joblib")
     monkeypatch.setattr("hydra_plugins.embedrec_ray_launcher.find_spec", lambda _: None)
     with pytest.raises(ConfigError, match=r"hydra/launcher=ray needs .*'embedrec\[ray\]'"):
-        command("-m", f"outputs={tmp_path}", "model.dim=4,8", "hydra/launcher=ray")
-    assert list(tmp_path.iterdir()) == []
+        EmbedrecRayLauncher().setup(hydra_context=None, task_function=None, config=None)  # type: ignore[arg-type]
 
 
 @pytest.mark.slow

@@ -12,17 +12,25 @@ from typing import Any
 from hydra.plugins.launcher import Launcher
 from omegaconf import DictConfig, OmegaConf
 
+from embedrec.errors import ConfigError, quoted
+
 Job = Sequence[str]
 """Overrides of one trial."""
 
 
 def trials_at_once(config: DictConfig) -> int:
-    """Return how many trials the launcher gets at the same time: -1 stands for one on each processor here."""
+    """Return how many trials the launcher gets at the same time: -1 stands for one on each processor here.
+
+    Raises:
+        ConfigError: it is no number.
+    """
     count = OmegaConf.select(config, "hydra.sweeper.n_jobs")
     if count is None:  # joblib has a number of its own, Hydra's own launcher runs one after the other
         one_by_one = OmegaConf.select(config, "hydra.runtime.choices.hydra/launcher") == "basic"
         count = OmegaConf.select(config, "hydra.launcher.n_jobs", default=1 if one_by_one else -1)
-    return int(count) if count > 0 else os.cpu_count() or 1
+    if not isinstance(count, int) or isinstance(count, bool):
+        raise ConfigError(f"hydra.sweeper.n_jobs={quoted(count)}: wanted a whole number, -1 for one on each processor")
+    return count if count > 0 else os.cpu_count() or 1
 
 
 def launch(launcher: Launcher, jobs: Sequence[Job], first: int) -> str | None:
