@@ -89,6 +89,14 @@ def test_a_database_that_is_not_there_is_said_in_one_line(demo_tables: Path, tmp
         command(*given, "tracking.uri=postgresql://127.0.0.1:1/runs")
 
 
+def test_study_and_store_in_one_database_are_refused(demo_tables: Path, tmp_path: Path) -> None:
+    same = "postgresql://127.0.0.1:1/all"
+    given = ["-m", f"data.path={demo_tables}", f"outputs={tmp_path}", "hparams_search=optuna"]
+    with pytest.raises(ConfigError, match="name one database; give each its own"):
+        command(*given, f"hparams_search.storage={same}", f"tracking.uri={same}")
+    assert list(tmp_path.iterdir()) == []
+
+
 @pytest.mark.slow
 @pytest.mark.timeout(900)
 def test_eight_workers_of_which_two_are_killed(demo_tables: Path, tmp_path: Path, server: Server) -> None:

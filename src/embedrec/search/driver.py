@@ -136,6 +136,11 @@ def _prepare(config: DictConfig, loader: ConfigLoader, arguments: list[str]) -> 
     base = parse_config(shared)
     if base.resume is not None:
         raise ConfigError(f"resume={base.resume} continues one run and does not go with a sweep; drop -m or resume")
+    if search and search.storage and search.storage == base.tracking.uri_in(Path(base.outputs)):
+        raise ConfigError(
+            f"{GROUP}.storage and tracking.uri name one database; give each its own: Optuna and MLflow both keep the "
+            "version of their tables in a table of one name"
+        )
     space = make_space(swept, search, base.model.name)
     known = loader.get_group_options("model")
     for name in [*((search and search.models) or ()), *space.models]:
