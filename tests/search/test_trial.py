@@ -79,7 +79,7 @@ def test_a_worker_ends_with_its_driver_after_the_trial_that_runs(
     monkeypatch.setattr(worker, "POLL", 0.01)
     monkeypatch.setattr(os, "_exit", lambda code: ended.set() if code == 0 else None)
     with FileLock(lock), worker.AT_WORK:
-        worker.end_with(f"{parent + 1}-abcd", lock)
+        worker.end_with(f"{os.getpid() + 1}-abcd", lock)
         assert not ended.wait(0.1)
         monkeypatch.setattr(os, "getppid", lambda: parent + 1)  # whoever takes in its orphans
         assert not ended.wait(0.1)
@@ -90,7 +90,7 @@ def test_a_worker_whose_driver_died_while_it_was_starting_ends(monkeypatch: pyte
     ended, dead = threading.Event(), tmp_path / "driver.lock"
     dead.touch()
     monkeypatch.setattr(os, "_exit", lambda code: ended.set() if code == 0 else None)
-    worker.end_with(f"{os.getppid()}-abcd", dead)
+    worker.end_with(f"{os.getpid() + 1}-abcd", dead)
     assert ended.wait(5)
 
 

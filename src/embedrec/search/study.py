@@ -21,6 +21,7 @@ from filelock import FileLock
 from optuna.samplers import BaseSampler
 from optuna.storages import RDBStorage
 from optuna.trial import FrozenTrial, Trial, TrialState
+from sqlalchemy import NullPool
 from sqlalchemy.exc import OperationalError, SQLAlchemyError
 
 from embedrec.errors import ConfigError, StorageError, masked, quoted
@@ -28,7 +29,7 @@ from embedrec.experiment.folders import LOCK, SWEEP_MARK, held, write_json
 from embedrec.search.draws import fresh_draw, no_warnings, pruner, sampler
 from embedrec.search.settings import SearchConfig
 from embedrec.search.space import Space
-from embedrec.tracking import created_once
+from embedrec.tracking import created_once, shown
 
 STUDY = "study.db"
 OUTCOME = "outcome.json"
@@ -213,7 +214,8 @@ def open_study(folder: Path, search: SearchConfig, *, maximize: bool) -> optuna.
     """
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     url = search.storage or f"sqlite:///{(folder / STUDY).resolve()}"
-    options = {"connect_args": {"timeout": 120}} if url.startswith("sqlite") else {}
+    # a server lets in so many: each trial opens the study anew, and must not keep a connection that it left
+    options = {"connect_args": {"timeout": 120}} if url.startswith("sqlite") else {"poolclass": NullPool}
     try:
         with no_warnings(), created_once(url):
             store = RDBStorage(url, engine_kwargs=options)
@@ -229,7 +231,7 @@ def open_study(folder: Path, search: SearchConfig, *, maximize: bool) -> optuna.
             )
     except (SQLAlchemyError, ImportError, optuna.exceptions.OptunaError) as error:
         if search.storage:
-            said = "hparams_search.storage cannot be opened; check the URL, and that its driver is installed"
+            said = f"hparams_search.storage={quoted(shown(url))} cannot be opened: {_words(error)}; check the URL"
         elif isinstance(error.__cause__ or error, OperationalError):
             raise unwritten(folder, error) from error
         else:
@@ -239,11 +241,15 @@ def open_study(folder: Path, search: SearchConfig, *, maximize: bool) -> optuna.
 
 def unwritten(folder: Path, error: Exception) -> StorageError:
     """Say why a study cannot be written: above all a full disk, or a database elsewhere that is gone."""
-    cause = error.__cause__ or error  # Optuna hides what the database said behind a sentence of its own
-    said = " ".join(str(getattr(cause, "orig", cause)).split())[:200]
     return StorageError(
-        f"the study of {folder} cannot be written ({masked(said)}); mend that, then repeat the command to continue"
+        f"the study of {folder} cannot be written ({_words(error)}); mend that, then repeat the command to continue"
     )
+
+
+def _words(error: Exception) -> str:
+    """Return what a database said, which Optuna hides behind a sentence of its own."""
+    cause = error.__cause__ or error
+    return masked(" ".join(str(getattr(cause, "orig", cause)).split())[:200])
 
 
 def running_trial(folder: Path, search: SearchConfig, number: int, driver: str, *, maximize: bool) -> Trial | None:

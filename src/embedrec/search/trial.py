@@ -65,7 +65,7 @@ def work(plain: dict[str, Any]) -> str | None:
         return str(error)
     except OSError as error:  # above all a full disk
         return f"{error.filename or folder}: {error.strerror}; free some space, then repeat the command to continue"
-    except StorageError as error:
+    except EmbedrecError as error:  # the study cannot be opened, or not written
         return str(error)
     except STORE_ERRORS as error:
         return str(unwritten(folder.parent, error))
