@@ -103,10 +103,14 @@ def test_eight_workers_of_which_two_are_killed(demo_tables: Path, tmp_path: Path
     """All begin at once, on databases without a table."""
     outputs, logs = tmp_path / "out", [tmp_path / f"{number}.log" for number in range(WORKERS)]
     workers = [start(arguments(demo_tables, outputs, server, TRIALS), log) for log in logs]
-    for worker, log in list(zip(workers, logs, strict=True))[:KILLED]:
-        kill_at_work(worker, log, outputs)
-    for worker in workers:
-        worker.wait(600)
+    try:
+        for worker, log in list(zip(workers, logs, strict=True))[:KILLED]:
+            kill_at_work(worker, log, outputs)
+        for worker in workers:
+            worker.wait(600)
+    finally:
+        for worker in workers:
+            worker.kill()
     said = {log.read_text(): worker.returncode for worker, log in zip(workers, logs, strict=True)}
     assert sorted(said.values()) == [-signal.SIGKILL] * KILLED + [0] * (WORKERS - KILLED), said
     assert sum(text.count("was killed on the way and is taken up again") for text in said) == KILLED
