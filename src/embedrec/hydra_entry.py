@@ -13,6 +13,8 @@ from typing import Any, NoReturn
 from embedrec.errors import ConfigError, masked, nearest, quoted
 
 Task = Callable[[Any], Any]
+LAUNCHERS = {"joblib": "search", "submitit_local": "search", "submitit_slurm": "search", "ray": "ray"}
+"""Launchers of Hydra that an extra brings."""
 
 
 def with_hydra(task: Task, arguments: list[str], conf: Path, config_name: str) -> None:
@@ -119,6 +121,13 @@ def saved_settings(folder: Path) -> dict[str, Any]:
     return {str(key): value for key, value in plain.items()}
 
 
+def needs_extra(setting: str, extra: str) -> ConfigError:
+    """Say of a setting which extra it wants installed."""
+    return ConfigError(
+        f"{setting} needs what is not installed: pip install -c constraints.txt 'embedrec[{extra}]', or make setup"
+    )
+
+
 def quiet() -> None:
     """Keep Lightning's advertisements and hardware lines off the terminal."""
     for name in ("pytorch_lightning", "lightning.pytorch", "lightning_fabric"):
@@ -132,6 +141,8 @@ def explain(error: Exception) -> str:
     text = str(error)
     if choice := re.search(r"Could not find '([^']+)/([^'/]+)'", text):
         group, name = choice.groups()
+        if group == "hydra/launcher" and name in LAUNCHERS:
+            return str(needs_extra(f"{group}={name}", LAUNCHERS[name]))
         known = re.findall(r"^\t(\S+)$", text, flags=re.MULTILINE)
         return f"{group}={name}: there is no such choice{nearest(name, known)}; known: {', '.join(known)}"
     if key := re.search(r"Could not override '([^']+)'", text):

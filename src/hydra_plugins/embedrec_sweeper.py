@@ -14,6 +14,9 @@ from omegaconf import DictConfig
 class EmbedrecSweeper(Sweeper):
     """`hydra/sweeper=embedrec`: trials are kept in a study that can be continued, shared and pruned."""
 
+    def __init__(self, n_jobs: int | None = None) -> None:
+        """`n_jobs` trials run at the same time, -1 one on each processor; None leaves it to the launcher."""
+
     def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
         """Take what Hydra hands over."""
         self.config = config
@@ -34,6 +37,6 @@ class EmbedrecSweeper(Sweeper):
 ConfigStore.instance().store(
     group="hydra/sweeper",
     name="embedrec",
-    node={"_target_": f"{__name__}.{EmbedrecSweeper.__name__}"},
+    node={"_target_": f"{__name__}.{EmbedrecSweeper.__name__}", "n_jobs": None},
     provider="embedrec",
 )

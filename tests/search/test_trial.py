@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from filelock import FileLock
 
 from embedrec.experiment.run import run_trial
 from embedrec.experiment.runner import Runner
@@ -69,26 +70,31 @@ def test_the_epoch_at_which_a_trial_is_pruned_is_recorded(
     assert told.status == "FINISHED"
 
 
-def test_a_worker_ends_with_its_driver_after_the_trial_that_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_worker_ends_with_its_driver_after_the_trial_that_runs(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """A driver of another process number: submitit puts one in between, a cluster has several machines."""
+    lock = tmp_path / "driver.lock"
     parent, ended = os.getppid(), threading.Event()
     monkeypatch.setattr(worker, "POLL", 0.01)
     monkeypatch.setattr(os, "_exit", lambda code: ended.set() if code == 0 else None)
-    with worker.AT_WORK:
-        worker.end_with(f"{parent}-abcd")
+    with FileLock(lock), worker.AT_WORK:
+        worker.end_with(f"{os.getpid() + 1}-abcd", lock)
         assert not ended.wait(0.1)
         monkeypatch.setattr(os, "getppid", lambda: parent + 1)  # whoever takes in its orphans
         assert not ended.wait(0.1)
     assert ended.wait(5)
 
 
-def test_a_worker_whose_driver_died_while_it_was_starting_ends(monkeypatch: pytest.MonkeyPatch) -> None:
-    ended, taken_in_by = threading.Event(), os.getppid()
+def test_a_worker_whose_driver_died_while_it_was_starting_ends(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    ended, dead = threading.Event(), tmp_path / "driver.lock"
+    dead.touch()
     monkeypatch.setattr(os, "_exit", lambda code: ended.set() if code == 0 else None)
-    worker.end_with(f"{taken_in_by + 1}-abcd")
+    worker.end_with(f"{os.getpid() + 1}-abcd", dead)
     assert ended.wait(5)
 
 
-def test_a_driver_that_runs_its_trials_itself_outlives_its_shell(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_driver_that_runs_its_trials_itself_outlives_its_shell(tmp_path: Path) -> None:
     before = threading.active_count()
-    worker.end_with(f"{os.getpid()}-abcd")
+    worker.end_with(f"{os.getpid()}-abcd", tmp_path / "driver.lock")
     assert threading.active_count() == before

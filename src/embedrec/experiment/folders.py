@@ -80,6 +80,17 @@ def alone(folder: Path) -> Iterator[None]:
         lock.release()
 
 
+def held(lock: Path) -> bool:
+    """Say whether a process holds a lock file; the system lets go of it for one that was killed."""
+    if not lock.exists():
+        return False
+    try:
+        with FileLock(lock, timeout=0):
+            return False
+    except Timeout:
+        return True
+
+
 def unwritable(folder: Path, error: OSError) -> StorageError:
     """Name a folder that takes no files."""
     return StorageError(f"{folder} cannot be written ({error.strerror}); set outputs=DIR to another place")

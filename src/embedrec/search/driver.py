@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import json
-import os
 import shlex
 import shutil
 import sys
 import time
 from collections.abc import Sequence
-from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -28,6 +26,7 @@ from embedrec.hydra_entry import plain_settings
 from embedrec.models import BiasedMfConfig
 from embedrec.search.family import child_overrides, close_record, record_best
 from embedrec.search.history import drawn_overrides, record_of
+from embedrec.search.launching import launch, trials_at_once
 from embedrec.search.record import SweepRecord
 from embedrec.search.report import write_sweep_report
 from embedrec.search.settings import GROUP, SearchConfig, parse_search
@@ -139,6 +138,11 @@ def _prepare(config: DictConfig, loader: ConfigLoader, arguments: list[str]) -> 
     if base.resume is not None:
         raise ConfigError(f"resume={base.resume} continues one run and does not go with a sweep; drop -m or resume")
     processes.refuse(base.trainer.processes, "a sweep")
+    if search and search.storage and search.storage == base.tracking.uri_in(Path(base.outputs)):
+        raise ConfigError(
+            f"{GROUP}.storage and tracking.uri name one database; give each its own: Optuna and MLflow both keep the "
+            "version of their tables in a table of one name"
+        )
     space = make_space(swept, search, base.model.name)
     known = loader.get_group_options("model")
     for name in [*((search and search.models) or ()), *space.models]:
@@ -149,7 +153,7 @@ def _prepare(config: DictConfig, loader: ConfigLoader, arguments: list[str]) -> 
     if search is None or search.sampler == "grid":
         list(space.grid())
     if not any(key.startswith(("data", "split")) for key in space.shared):
-        check_tables(base, keep=_parallel(config) == 1)
+        check_tables(base, keep=trials_at_once(config) == 1)
     folder = sweep_folder(Path(base.outputs), base.name, datetime.now())
     return Sweep(
         base=base,
@@ -159,7 +163,7 @@ def _prepare(config: DictConfig, loader: ConfigLoader, arguments: list[str]) -> 
         settings=flat({key: value for key, value in plain.items() if key not in NOT_COMPARED}),
         folder=folder,
         command=_continuing(folder.name, base.name is not None),
-        parallel=_parallel(config),
+        parallel=trials_at_once(config),
     )
 
 
@@ -171,12 +175,6 @@ def _composed(config: DictConfig, loader: ConfigLoader, overrides: Sequence[str]
 def _continuing(name: str, named: bool) -> str:
     words = sys.argv[1:] if named else [*sys.argv[1:], f"name={name}"]
     return f"python scripts/train.py {shlex.join(words)}"
-
-
-def _parallel(config: DictConfig) -> int:
-    """Return how many trials the launcher runs at the same time."""
-    count = OmegaConf.select(config, "hydra.launcher.n_jobs", default=1)
-    return int(count) if count > 0 else os.cpu_count() or 1
 
 
 def _run_all(sweep: Sweep, study: SweepStudy, launcher: Launcher, tracker: Tracker | None) -> None:
@@ -218,11 +216,10 @@ def _run(sweep: Sweep, study: SweepStudy, launcher: Launcher, claims: list[Claim
     jobs = [[*sweep.fixed, *claim.overrides, *_place(sweep, study, claim), *place] for claim in claims]
     stop, killed = None, False
     try:
-        returned = launcher.launch(jobs, initial_job_idx=claims[0].number)
-        stop = next((one.return_value for one in returned if one.return_value), None)
+        stop = launch(launcher, jobs, claims[0].number)
         killed = stop is None  # whoever has no outcome now did not live to write it
-    except BrokenProcessPool:  # a worker was killed, and all of the pool with it
-        killed = True
+        while any(study.runs(claim) for claim in claims):  # but those that outlive what started them
+            time.sleep(POLL)
     finally:
         study.settle(claims, killed=killed)
         for claim in claims:
@@ -230,7 +227,7 @@ def _run(sweep: Sweep, study: SweepStudy, launcher: Launcher, claims: list[Claim
     for claim in claims:
         _say(sweep, study, claim, "stopped" if stop else "was killed; it is taken up again")
     if stop:
-        raise TrainingError(str(stop))
+        raise TrainingError(stop)
 
 
 def _place(sweep: Sweep, study: SweepStudy, claim: Claim) -> list[str]:

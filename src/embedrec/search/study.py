@@ -17,17 +17,19 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import optuna
-from filelock import FileLock, Timeout
+from filelock import FileLock
 from optuna.samplers import BaseSampler
 from optuna.storages import RDBStorage
 from optuna.trial import FrozenTrial, Trial, TrialState
+from sqlalchemy import NullPool
 from sqlalchemy.exc import OperationalError, SQLAlchemyError
 
 from embedrec.errors import ConfigError, StorageError, masked, quoted
-from embedrec.experiment.folders import LOCK, SWEEP_MARK, write_json
+from embedrec.experiment.folders import LOCK, SWEEP_MARK, held, write_json
 from embedrec.search.draws import fresh_draw, no_warnings, pruner, sampler
 from embedrec.search.settings import SearchConfig
 from embedrec.search.space import Space
+from embedrec.tracking import created_once, shown
 
 STUDY = "study.db"
 OUTCOME = "outcome.json"
@@ -53,9 +55,9 @@ class SweepStudy:
         self.folder, self.search, self.space = folder, search, space
         self._seed = seed
         self._driver = f"{os.getpid()}-{secrets.token_hex(4)}"
-        self._alive = FileLock(_driver_lock(folder, self._driver))
+        self._alive = FileLock(driver_lock(folder, self._driver))
         self._lock = FileLock(folder / ".study.lock")
-        _driver_lock(folder, self._driver).parent.mkdir(exist_ok=True)
+        driver_lock(folder, self._driver).parent.mkdir(exist_ok=True)
         self._alive.acquire()
         with self._lock:  # two first creations of one store would race
             self._study = open_study(folder, search, maximize=maximize)
@@ -146,6 +148,8 @@ class SweepStudy:
 
     def _settle(self, trial: FrozenTrial, *, killed: bool) -> None:
         outcome = read_outcome(self.folder / str(trial.number))
+        if outcome is None and held(trial_lock(self.folder / str(trial.number))):
+            return  # a worker goes on with it; whoever continues the sweep waits for that
         epochs = len(trial.intermediate_values)
         before, at = trial.user_attrs.get(KILLS, (0, 0))
         kills = (before if at == epochs else 0) + killed  # in a row: one that gets further each time is not at fault
@@ -169,9 +173,14 @@ class SweepStudy:
 
     def _runs(self, trial: FrozenTrial) -> bool:
         driver = trial.user_attrs.get(DRIVER)
-        if driver and _held(_driver_lock(self.folder, driver)):  # first: asking takes the other lock for an instant
+        if driver and held(driver_lock(self.folder, driver)):  # first: asking takes the other lock for an instant
             return True
-        return _held(trial_lock(self.folder / str(trial.number)))
+        return held(trial_lock(self.folder / str(trial.number)))
+
+    def runs(self, claim: Claim) -> bool:
+        """Say whether a process is at work on a trial of this process's that has no outcome yet."""
+        folder = self.folder / str(claim.number)
+        return read_outcome(folder) is None and held(trial_lock(folder))
 
     def trials(self) -> list[FrozenTrial]:
         """Return all trials that were asked for, by number."""
@@ -193,7 +202,7 @@ class SweepStudy:
                 if trial.user_attrs.get(DRIVER) == self._driver:
                     self._settle(trial, killed=False)
         self._alive.release()
-        _driver_lock(self.folder, self._driver).unlink(missing_ok=True)
+        driver_lock(self.folder, self._driver).unlink(missing_ok=True)
 
 
 def open_study(folder: Path, search: SearchConfig, *, maximize: bool) -> optuna.Study:
@@ -205,9 +214,10 @@ def open_study(folder: Path, search: SearchConfig, *, maximize: bool) -> optuna.
     """
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     url = search.storage or f"sqlite:///{(folder / STUDY).resolve()}"
-    options = {"connect_args": {"timeout": 120}} if url.startswith("sqlite") else {}
+    # a server lets in so many: each trial opens the study anew, and must not keep a connection that it left
+    options = {"connect_args": {"timeout": 120}} if url.startswith("sqlite") else {"poolclass": NullPool}
     try:
-        with no_warnings():
+        with no_warnings(), created_once(url):
             store = RDBStorage(url, engine_kwargs=options)
             others = [] if search.storage else [one.study_name for one in store.get_all_studies()]
             if others and folder.name not in others:
@@ -221,7 +231,7 @@ def open_study(folder: Path, search: SearchConfig, *, maximize: bool) -> optuna.
             )
     except (SQLAlchemyError, ImportError, optuna.exceptions.OptunaError) as error:
         if search.storage:
-            said = "hparams_search.storage cannot be opened; check the URL, and that its driver is installed"
+            said = f"hparams_search.storage={quoted(shown(url))} cannot be opened: {_words(error)}; check the URL"
         elif isinstance(error.__cause__ or error, OperationalError):
             raise unwritten(folder, error) from error
         else:
@@ -231,11 +241,15 @@ def open_study(folder: Path, search: SearchConfig, *, maximize: bool) -> optuna.
 
 def unwritten(folder: Path, error: Exception) -> StorageError:
     """Say why a study cannot be written: above all a full disk, or a database elsewhere that is gone."""
-    cause = error.__cause__ or error  # Optuna hides what the database said behind a sentence of its own
-    said = " ".join(str(getattr(cause, "orig", cause)).split())[:200]
     return StorageError(
-        f"the study of {folder} cannot be written ({masked(said)}); mend that, then repeat the command to continue"
+        f"the study of {folder} cannot be written ({_words(error)}); mend that, then repeat the command to continue"
     )
+
+
+def _words(error: Exception) -> str:
+    """Return what a database said, which Optuna hides behind a sentence of its own."""
+    cause = error.__cause__ or error
+    return masked(" ".join(str(getattr(cause, "orig", cause)).split())[:200])
 
 
 def running_trial(folder: Path, search: SearchConfig, number: int, driver: str, *, maximize: bool) -> Trial | None:
@@ -266,18 +280,9 @@ def has_figure(outcome: Mapping[str, Any]) -> bool:
     return outcome["state"] == "pruned" or (outcome["state"] == "finished" and outcome.get("value") is not None)
 
 
-def _driver_lock(folder: Path, driver: str) -> Path:
+def driver_lock(folder: Path, driver: str) -> Path:
+    """Return the file that a driver holds locked as long as it lives."""
     return folder / SWEEP_MARK / f"{driver}.lock"
-
-
-def _held(path: Path) -> bool:
-    if not path.exists():
-        return False
-    try:
-        with FileLock(path, timeout=0):
-            return False
-    except Timeout:
-        return True
 
 
 def _refuse_changes(name: str, known: Mapping[str, Any], wanted: Mapping[str, Any]) -> None:

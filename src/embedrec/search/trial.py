@@ -21,7 +21,7 @@ from embedrec.experiment.folders import write_json, write_text
 from embedrec.experiment.run import run_trial
 from embedrec.experiment.shop import Shop, open_shop
 from embedrec.search.settings import GROUP, parse_search
-from embedrec.search.study import OUTCOME, STORE_ERRORS, read_outcome, running_trial, trial_lock, unwritten
+from embedrec.search.study import OUTCOME, STORE_ERRORS, driver_lock, read_outcome, running_trial, trial_lock, unwritten
 from embedrec.search.worker import AT_WORK, end_with
 from embedrec.splits import SplitConfig
 from embedrec.tables import DataConfig
@@ -53,7 +53,7 @@ def work(plain: dict[str, Any]) -> str | None:
     search = parse_search(plain.pop(GROUP, None) or {})
     folder = Path(place.folder) / str(place.trial)
     folder.mkdir(parents=True, exist_ok=True)
-    end_with(place.driver)
+    end_with(place.driver, driver_lock(folder.parent, place.driver))
     try:
         with AT_WORK, FileLock(trial_lock(folder), timeout=0):
             trial = running_trial(folder.parent, search, place.trial, place.driver, maximize=place.maximize)
@@ -65,7 +65,7 @@ def work(plain: dict[str, Any]) -> str | None:
         return str(error)
     except OSError as error:  # above all a full disk
         return f"{error.filename or folder}: {error.strerror}; free some space, then repeat the command to continue"
-    except StorageError as error:
+    except EmbedrecError as error:  # the study cannot be opened, or not written
         return str(error)
     except STORE_ERRORS as error:
         return str(unwritten(folder.parent, error))

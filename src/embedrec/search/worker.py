@@ -6,6 +6,9 @@ import os
 import threading
 import time
 from functools import cache
+from pathlib import Path
+
+from embedrec.experiment.folders import held
 
 POLL = 1.0  # seconds
 AT_WORK = threading.Lock()
@@ -13,15 +16,19 @@ AT_WORK = threading.Lock()
 
 
 @cache  # one watch a process
-def end_with(driver: str) -> None:
-    """Watch the driver, named by its process, from a worker of its; a driver that runs trials itself just goes on."""
-    process = int(driver.split("-")[0])
-    if process != os.getpid():
-        threading.Thread(target=_watch, args=(process,), daemon=True, name="driver watch").start()
+def end_with(driver: str, alive: Path) -> None:
+    """Watch over a driver, which holds the file `alive` locked; one that runs trials itself just goes on.
+
+    The worker may be its child (joblib), a grandchild (submitit), or live on another machine (Slurm, Ray). So it is
+    the worker's own parent that is watched from here on: the driver, or what ends its workers when it goes.
+    """
+    if int(driver.split("-")[0]) != os.getpid():
+        watched = os.getppid()  # before the look at the file: a driver that dies in between is seen by one of the two
+        threading.Thread(target=_watch, args=(watched, held(alive)), daemon=True, name="driver watch").start()
 
 
-def _watch(driver: int) -> None:
-    while os.getppid() == driver:  # not so from the first where the driver died while this worker was starting
+def _watch(parent: int, driver_lives: bool) -> None:
+    while driver_lives and os.getppid() == parent:
         time.sleep(POLL)
     with AT_WORK:
         os._exit(0)

@@ -16,6 +16,7 @@ from filelock import FileLock
 from embedrec.errors import ConfigError, quoted
 from embedrec.tracking.bundle_record import log_bundle
 from embedrec.tracking.config import local_uri, shown
+from embedrec.tracking.creation import created_once
 from embedrec.tracking.journal import Record
 from embedrec.tracking.reaching import UnreachableError, is_server, probe, quiet, reason, refusal, store_errors
 
@@ -121,7 +122,7 @@ def connect(uri: str, outputs: Path) -> Any:
         raise UnreachableError(trouble)
     try:
         outputs.mkdir(parents=True, exist_ok=True)
-        with writing(uri):
+        with writing(uri), created_once(uri):
             if uri.startswith(SQLITE):
                 _make(Path(uri.removeprefix(SQLITE)))
             client = MlflowClient(uri)
