@@ -81,13 +81,14 @@ def recommend(arguments: list[str]) -> None:
 
     from embedrec.serving import Recommender
 
-    shop = Recommender.load(local_bundle(given.bundle))
+    bundle = Path(local_bundle(given.bundle))
+    shop = Recommender.load(bundle)
     if given.new_products is not None:
         _say_arrivals(shop.add_products(given.new_products).arrivals[-1])
     if given.in_stock and not shop.tells_stock:
         raise ConfigError("--in-stock: this shop's product_details do not say what is in stock; leave it out")
     if everybody:
-        _recommend_everybody(shop, given)
+        _recommend_everybody(shop, bundle, given)
         return
     filters = {
         "exclude_bought": given.exclude_bought,
@@ -181,7 +182,7 @@ def _recommend_file(shop: Recommender, source: Path, target: Path, k: int, filte
     print(target)
 
 
-def _recommend_everybody(shop: Recommender, given: argparse.Namespace) -> None:
+def _recommend_everybody(shop: Recommender, bundle: Path, given: argparse.Namespace) -> None:
     from rich.progress import Progress
 
     from embedrec.serving.parts import Parts
@@ -192,13 +193,18 @@ def _recommend_everybody(shop: Recommender, given: argparse.Namespace) -> None:
     try:
         with parts.begun(), Progress(disable=everybody.count < LONG) as bar:
             missing = parts.missing
-            done = everybody.count - sum(stop - start for start, stop in map(parts.span, missing))
-            task = bar.add_task("Recommending", total=everybody.count, completed=done)
-            for number in missing:
-                parts.write(number, everybody.lists, lambda more: bar.advance(task, more))
+            left = sum(stop - start for start, stop in map(parts.span, missing))
+            task = bar.add_task("Recommending", total=everybody.count, completed=everybody.count - left)
+            if given.engine == "ray":
+                from embedrec.serving.parts_on_ray import write_on_ray
+
+                write_on_ray(parts, bundle, {"k": given.k, **filters}, lambda more: bar.advance(task, more))
+            else:
+                for number in missing:
+                    parts.write(number, everybody.lists, lambda more: bar.advance(task, more))
             parts.finish()
     except OSError as error:
-        raise ConfigError(f"--out {given.out} cannot be written ({error.strerror})") from error
+        raise ConfigError(f"--out {given.out} cannot be written ({error.strerror or error})") from error
     print(parts.folder)
 
 

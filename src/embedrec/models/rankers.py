@@ -48,15 +48,14 @@ class TwoTowerRanker(Ranker):
 
     def __init__(self, scorer: TwoTowerScorer, k: int, allowed: Tensor, only: Choice) -> None:
         super().__init__(scorer, k, allowed, only)
-        self._network, self._products = scorer.network, scorer.inputs_
-        self._static = scorer.static_
-        config = self._network.config
-        new_in = None
-        if config.features and config.history:
+        self._network, self._products, self._static = scorer.network, scorer.inputs_, scorer.static_
+        config, new_in = self._network.config, None
+        self._habits = config.features and config.history and len(scorer.unsold_) > 0
+        if self._habits:
             new_in = torch.full_like(self._products.category, -1)
             new_in[scorer.unsold_] = self._products.category[scorer.unsold_]
-        self._listed = allowed if only != AGAIN else torch.zeros_like(allowed)
-        self._ranker = VectorRanker(scorer.vectors_, scorer.popularity_ + scorer.newness_, self._listed, new_in)
+        others = allowed if only != AGAIN else torch.zeros_like(allowed)
+        self._ranker = VectorRanker(scorer.vectors_, scorer.popularity_ + scorer.newness_, others, new_in)
         self._slowly = OneByOne(scorer, k, allowed, only)
 
     @torch.no_grad()
@@ -77,7 +76,7 @@ class TwoTowerRanker(Ranker):
         tower = network.customers(inputs, self._static, inputs.line_items)
         none = torch.zeros(0, dtype=torch.int64)
         blank = Many(network.customer_vectors(tower.total(), inputs, products), none, none, self._static.new_zeros(0))
-        if network.config.features and network.config.history:
+        if self._habits:
             habits = self._static.new_zeros(customers.size, network.products.category.num_embeddings)
             habits[inputs.habit_rows, inputs.habit_categories] = network.habit_values(inputs)
             blank = blank._replace(habits=habits)

@@ -28,14 +28,16 @@ PARTIAL = ".partial"
 PART = 8 * AT_ONCE  # customers of a part
 Setting = str | int | bool | None
 Lists = Callable[[int, int], pa.Table]
+Progress = Callable[[int], None]
+"""Told how many customers are done more."""
 
 
 class Parts:
     """The parts of `settings["customers"]` customers in a folder."""
 
-    def __init__(self, folder: Path, settings: Mapping[str, Setting], customers: int, size: int = PART) -> None:
-        self.folder, self.customers, self.size = folder, customers, size
-        self._settings = {"format": 1, **settings, "customers": customers, "customers_per_part": size}
+    def __init__(self, folder: Path, settings: Mapping[str, Setting], customers: int) -> None:
+        self.folder, self.customers, self.size = folder, customers, PART
+        self.settings = {"format": 1, **settings, "customers": customers, "customers_per_part": self.size}
 
     @contextmanager
     def begun(self) -> Iterator[None]:
@@ -76,10 +78,10 @@ class Parts:
         """Return the first customer of a part, and the first after it."""
         return number * self.size, min((number + 1) * self.size, self.customers)
 
-    def write(self, number: int, lists: Lists, progress: Callable[[int], None] | None = None) -> None:
-        """Make a part; `progress` is told how many customers are done more."""
+    def write(self, number: int, lists: Lists, progress: Progress | None = None) -> None:
+        """Make a part from lists(first, last), those of the customers first … last - 1."""
         path, (start, stop) = self.path(number), self.span(number)
-        partial = path.with_name(f".{path.name}{PARTIAL}")
+        partial = path.with_name(f".{path.name}.{os.getpid()}{PARTIAL}")
         with partial.open("wb") as file:
             with pq.ParquetWriter(file, SCHEMA, compression="zstd") as writer:
                 for first in range(start, stop, AT_ONCE):
@@ -92,8 +94,10 @@ class Parts:
         partial.replace(path)
 
     def finish(self) -> None:
-        """Mark the folder as finished."""
+        """Mark the folder as finished, if it is not yet."""
         assert not self.missing
+        if self.finished:
+            return
         for rest in self.folder.glob(f".*{PARTIAL}"):
             rest.unlink()
         (self.folder / FINISHED).touch()
@@ -105,15 +109,15 @@ class Parts:
                 raise ConfigError(
                     f"--out {self.folder} holds other files, such as {quoted(strange[0])}; name a new or empty folder"
                 )
-            partial.write_text(json.dumps(self._settings, indent=1), encoding="utf-8")
+            partial.write_text(json.dumps(self.settings, indent=1), encoding="utf-8")
             partial.replace(path)
             return
         try:
             begun = dict(json.loads(path.read_text(encoding="utf-8")))
         except (ValueError, TypeError, RecursionError):
             raise ConfigError(f"{path} is damaged; name another folder, or remove this one") from None
-        for name in {**self._settings, **begun}:
-            was, wanted = begun.get(name), self._settings.get(name)
+        for name in {**self.settings, **begun}:
+            was, wanted = begun.get(name), self.settings.get(name)
             if was != wanted or type(was) is not type(wanted):
                 raise ConfigError(
                     f"--out {self.folder} was begun with {quoted(name)} = {quoted(json.dumps(was))}, now "
