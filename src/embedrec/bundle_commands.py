@@ -32,7 +32,8 @@ def recommend(arguments: list[str]) -> None:
     """Print or write recommendations for one customer or for a file of them."""
     parser = Parser(
         description="Recommend products from a bundle.",
-        epilog="example: python scripts/recommend.py outputs/latest/bundle --customer C0042 -k 10",
+        epilog="example: python scripts/recommend.py outputs/latest/bundle --customer C0042 -k 10; "
+        "for everybody: python scripts/recommend.py outputs/latest/bundle --customers all -k 20 --out lists",
     )
     parser.add_argument("bundle", metavar="BUNDLE", help=BUNDLE_HELP)
     who = parser.add_mutually_exclusive_group()
