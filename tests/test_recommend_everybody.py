@@ -8,6 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 from filelock import FileLock
@@ -16,7 +17,9 @@ from embedrec.bundle_commands import recommend
 from embedrec.cli import guarded
 from embedrec.errors import ConfigError
 from embedrec.serving import Recommender, parts
+from embedrec.serving.parts_on_ray import PartMaker
 from fresh_bundle import write_fresh_bundle
+from runs import unchanged_process
 
 PART = 16  # customers
 FILES = ["_SUCCESS", "_settings.json", "part-00000.parquet", "part-00001.parquet", "part-00002.parquet"]
@@ -169,3 +172,24 @@ def test_the_settings_tell_what_was_asked(bundle: Path, whole: Path) -> None:
         "customers": 40,
         "customers_per_part": PART,
     }
+
+
+def test_without_ray_the_folder_can_be_gone_on_with(
+    bundle: Path, whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "asked of ray"
+    monkeypatch.setitem(sys.modules, "ray", None)
+    monkeypatch.delenv("RAY_ADDRESS", raising=False)
+    with unchanged_process(), pytest.raises(ConfigError, match="--engine ray needs Ray, which is not installed"):
+        recommend(everybody(bundle, folder, "--engine", "ray"))
+    assert visible(folder) == [parts.SETTINGS]
+    recommend(everybody(bundle, folder))
+    assert [(folder / name).read_bytes() for name in FILES] == [(whole / name).read_bytes() for name in FILES]
+
+
+def test_what_a_worker_of_ray_makes_is_the_same(bundle: Path, whole: Path, tmp_path: Path) -> None:
+    made = parts.Parts(tmp_path, {}, 40)
+    batch = {"part": np.array([2, 0])}
+    assert PartMaker(bundle, {"k": 5, "only": None, "in_stock": False}, made)(batch) == batch
+    assert made.missing == [1]
+    assert made.path(2).read_bytes() == (whole / "part-00002.parquet").read_bytes()
