@@ -13,10 +13,17 @@ from shops import history_of, small_shop
 
 
 def write_fresh_bundle(
-    folder: Path, seed: int = 0, *, customers: int = 40, products: int = 30, purchases: int = 600, dim: int = 4
+    folder: Path,
+    seed: int = 0,
+    *,
+    customers: int = 40,
+    products: int = 30,
+    purchases: int = 600,
+    views: int = 0,
+    dim: int = 4,
 ) -> Manifest:
     """Write the bundle of a two-tower model that learned nothing; another seed is another shop and another model."""
-    tables = small_shop(seed, customers, products, purchases)
+    tables = small_shop(seed, customers, products, purchases, views=views)
     history, catalogue = history_of(tables)
     schema = FeatureEncoder.fit(history, catalogue, history.end).schema
     torch.manual_seed(seed)

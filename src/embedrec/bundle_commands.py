@@ -23,6 +23,7 @@ if TYPE_CHECKING:  # pandas and torch take a second to load, which --help need n
     from embedrec.tables import TableAccount
 
 REGISTERED = "models:/"
+EVERYBODY = "all"
 LONG = 100  # customers, from which a bar shows the progress
 BUNDLE_HELP = "folder that train.py wrote, or a registered bundle such as models:/embedrec@champion"
 
@@ -31,12 +32,17 @@ def recommend(arguments: list[str]) -> None:
     """Print or write recommendations for one customer or for a file of them."""
     parser = Parser(
         description="Recommend products from a bundle.",
-        epilog="example: python scripts/recommend.py outputs/latest/bundle --customer C0042 -k 10",
+        epilog="example: python scripts/recommend.py outputs/latest/bundle --customer C0042 -k 10; "
+        "for everybody: python scripts/recommend.py outputs/latest/bundle --customers all -k 20 --out lists",
     )
     parser.add_argument("bundle", metavar="BUNDLE", help=BUNDLE_HELP)
     who = parser.add_mutually_exclusive_group()
     who.add_argument("--customer", metavar="ID")
-    who.add_argument("--customers", metavar="FILE", help="CSV with a column customer_id; use with --out")
+    who.add_argument(
+        "--customers",
+        metavar="FILE|all",
+        help="CSV with a column customer_id, or all that the shop knows; use with --out",
+    )
     parser.add_argument(
         "--new-products",
         metavar="FILE",
@@ -50,7 +56,13 @@ def recommend(arguments: list[str]) -> None:
         "--diversity", type=_share, default=0.0, metavar="0..1", help="0: the likeliest, 1: as mixed as can be"
     )
     parser.add_argument("--json", action="store_true", help="print the list as one line of JSON")
-    parser.add_argument("--out", metavar="FILE", help="CSV to write the lists of --customers to")
+    parser.add_argument(
+        "--out",
+        metavar="FILE|DIR",
+        help="CSV to write the lists of --customers to; for all a folder of parquet files, without reasons, which take "
+        "longer than the lists; the same command again goes on where it was stopped",
+    )
+    parser.add_argument("--engine", choices=["local", "ray"], help="what makes the parts of --customers all")
     given = parser.parse_args(arguments)
     if given.customer is None and given.customers is None and given.new_products is None:
         raise ConfigError("one of --customer, --customers and --new-products is required; see --help")
@@ -60,16 +72,25 @@ def recommend(arguments: list[str]) -> None:
         raise ConfigError("--json goes with --customer; lists of many customers are written to --out as CSV")
     if given.only == "again" and given.exclude_bought:
         raise ConfigError("--only again asks for what --exclude-bought leaves out; give one of them")
-    if given.out is not None:
+    everybody = given.customers == EVERYBODY
+    if given.engine is not None and not everybody:
+        raise ConfigError("--engine goes with --customers all; leave it out")
+    if everybody and (given.diversity or given.new_products is not None):
+        raise ConfigError("--customers all goes with neither --diversity nor --new-products; leave them out")
+    if given.out is not None and not everybody:
         check_target(given.out, {"--customers": given.customers, "--new-products": given.new_products})
 
     from embedrec.serving import Recommender
 
-    shop = Recommender.load(local_bundle(given.bundle))
+    bundle = Path(local_bundle(given.bundle))
+    shop = Recommender.load(bundle)
     if given.new_products is not None:
         _say_arrivals(shop.add_products(given.new_products).arrivals[-1])
     if given.in_stock and not shop.tells_stock:
         raise ConfigError("--in-stock: this shop's product_details do not say what is in stock; leave it out")
+    if everybody:
+        _recommend_everybody(shop, bundle, given)
+        return
     filters = {
         "exclude_bought": given.exclude_bought,
         "only": given.only,
@@ -160,6 +181,32 @@ def _recommend_file(shop: Recommender, source: Path, target: Path, k: int, filte
         partial.unlink(missing_ok=True)
         raise ConfigError(f"--out {target} cannot be written ({error.strerror})") from error
     print(target)
+
+
+def _recommend_everybody(shop: Recommender, bundle: Path, given: argparse.Namespace) -> None:
+    from rich.progress import Progress
+
+    from embedrec.serving.parts import Parts
+
+    filters = {"only": "new" if given.exclude_bought else given.only, "in_stock": given.in_stock}
+    everybody = shop.everybody(given.k, **filters)
+    parts = Parts(Path(given.out), {"bundle": shop.manifest.id, "k": given.k, **filters}, everybody.count)
+    try:
+        with parts.begun(), Progress(disable=everybody.count < LONG) as bar:
+            missing = parts.missing
+            left = sum(stop - start for start, stop in map(parts.span, missing))
+            task = bar.add_task("Recommending", total=everybody.count, completed=everybody.count - left)
+            if given.engine == "ray":
+                from embedrec.serving.parts_on_ray import write_on_ray
+
+                write_on_ray(parts, bundle, {"k": given.k, **filters}, lambda more: bar.advance(task, more))
+            else:
+                for number in missing:
+                    parts.write(number, everybody.lists, lambda more: bar.advance(task, more))
+            parts.finish()
+    except OSError as error:
+        raise ConfigError(f"--out {given.out} cannot be written ({error.strerror or error})") from error
+    print(parts.folder)
 
 
 def _say_arrivals(arrivals: Arrivals) -> None:

@@ -11,12 +11,12 @@ from embedrec.features import Customers, Snapshot
 from embedrec.features.history import Ints
 from embedrec.models import Scorer
 from embedrec.models.classic.popularity import Popularity
+from embedrec.models.rankers import allowed_to
 from embedrec.ranking import RankedItems, top_k
 from embedrec.serving.diversity import POOL, diversified
 from embedrec.serving.listed import Listed
 from embedrec.serving.reasons import popular as esteem
 from embedrec.serving.reasons import reasons_of, sentence
-from embedrec.serving.requests import NEW
 from embedrec.serving.shelf import Shelf
 
 
@@ -39,10 +39,7 @@ class Lister:
         """Answer for each of B customers."""
         if not customers.size:
             return []
-        if only is not None:
-            bought = torch.zeros(customers.size, len(allowed), dtype=torch.bool)
-            bought[torch.from_numpy(customers.bought.rows), torch.from_numpy(customers.bought.values)] = True
-            allowed = allowed & (~bought if only == NEW else bought)
+        allowed = allowed_to(customers, allowed, only)
         best = self._scorer.best(customers, _pool(k, diversity), allowed)
         lists = [self._differing(*_filled(best, row), k, diversity) for row in range(customers.size)]
         told = self._scorer.explain_many(customers, [items for items, _ in lists])
@@ -60,10 +57,13 @@ class Lister:
 
     def popular(self, k: int, allowed: Tensor, diversity: float) -> Listed:
         """What anybody gets of whom nothing is known."""
-        scores = torch.from_numpy(self._popular.score_).masked_fill(~allowed, -torch.inf)
-        items, scores = self._differing(*self.best(scores, _pool(k, diversity)), k, diversity)
+        items, scores = self._differing(*self.most_popular(_pool(k, diversity), allowed), k, diversity)
         words = [sentence([esteem(int(one), self._snapshot, self._dated)]) for one in items]
         return self.listed(items, scores, words, cold_start=True)
+
+    def most_popular(self, k: int, allowed: Tensor) -> tuple[Ints, Tensor]:
+        """Return the k products that sell best now, of those that allowed[N] leaves, and their scores."""
+        return self.best(torch.from_numpy(self._popular.score_).masked_fill(~allowed, -torch.inf), k)
 
     def _differing(self, items: Ints, scores: Tensor, k: int, diversity: float) -> tuple[Ints, Tensor]:
         """Take k of the best items[n], the best themselves or as many that differ."""

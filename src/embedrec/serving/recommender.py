@@ -38,6 +38,7 @@ from embedrec.serving.audience import DAYS
 from embedrec.serving.audiences import Audiences
 from embedrec.serving.catalogue_map import catalogue_map
 from embedrec.serving.drivers import DRIVEN, drivers
+from embedrec.serving.everybody import Everybody
 from embedrec.serving.explaining import Explained, of_popularity, take_apart
 from embedrec.serving.listed import Listed
 from embedrec.serving.lister import Lister
@@ -212,6 +213,23 @@ class Recommender:
             told = iter(self._lister.lists(customers, k, wanted, allowed, diversity))
             answers += [next(told) if user >= 0 else strangers for user in some]
         return answers
+
+    def everybody(
+        self,
+        k: int = 10,
+        *,
+        exclude_bought: bool = False,
+        only: Literal["new", "again"] | None = None,
+        in_stock: bool = False,
+    ) -> Everybody:
+        """Return what answers `recommend` for all customers, without reasons: thousands at a time.
+
+        Raises:
+            RequestError: as `recommend`.
+        """
+        allowed = self._shelf.allowed(None, None, in_stock)
+        wanted, k = check_only(only, exclude_bought), check_k(k)
+        return Everybody(self._scorer, self._lister, self._snapshot, allowed, k, wanted)
 
     def knows(self, customer_ids: Sequence[str]) -> Ints:
         """Return the number [B] of each customer, -1 where the shop does not know the id."""

@@ -1,0 +1,114 @@
+"""For each model the quickest way to the lists of many customers; see `in_bulk`."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+
+import torch
+from torch import Tensor
+
+from embedrec.features import Customers
+from embedrec.models.base import Scorer
+from embedrec.models.in_bulk import Many, VectorRanker
+from embedrec.models.inputs import customer_inputs
+from embedrec.models.learned import TwoTowerScorer
+from embedrec.ranking import RankedItems
+
+NEW, AGAIN = "new", "again"
+AT_ONCE = 32  # customers of whom a model is asked all scores
+Choice = str | None
+"""Which products are listed, by whether the customer bought them: "new" ones, those "again", None = all."""
+
+
+class Ranker(ABC):
+    """Lists the k best products of customers that allowed[N] and `only` leave, as `Scorer.best` does."""
+
+    def __init__(self, scorer: Scorer, k: int, allowed: Tensor, only: Choice) -> None:
+        self.scorer, self.k, self.allowed, self.only = scorer, k, allowed, only
+
+    @abstractmethod
+    def __call__(self, customers: Customers) -> RankedItems:
+        """Return items and scores [B, K]."""
+
+
+class OneByOne(Ranker):
+    """Asks the model for few customers at a time; right for every model."""
+
+    def __call__(self, customers: Customers) -> RankedItems:
+        """Return items and scores [B, K]."""
+        starts = range(0, customers.size, AT_ONCE)
+        few = [customers.users[start : start + AT_ONCE] for start in starts]
+        parts = [self.scorer.snapshot_.customers(users) for users in few]
+        found = [self.scorer.best(part, self.k, allowed_to(part, self.allowed, self.only)) for part in parts]
+        return RankedItems(torch.cat([one.items for one in found]), torch.cat([one.scores for one in found]))
+
+
+class TwoTowerRanker(Ranker):
+    """Products of vectors for all that a customer has not dealt with; the heads answer for the rest."""
+
+    def __init__(self, scorer: TwoTowerScorer, k: int, allowed: Tensor, only: Choice) -> None:
+        super().__init__(scorer, k, allowed, only)
+        self._network, self._products, self._static = scorer.network, scorer.inputs_, scorer.static_
+        config, new_in = self._network.config, None
+        self._habits = config.features and config.history and len(scorer.unsold_) > 0
+        if self._habits:
+            new_in = torch.full_like(self._products.category, -1)
+            new_in[scorer.unsold_] = self._products.category[scorer.unsold_]
+        others = allowed if only != AGAIN else torch.zeros_like(allowed)
+        self._ranker = VectorRanker(scorer.vectors_, scorer.popularity_ + scorer.newness_, others, new_in)
+        self._slowly = OneByOne(scorer, k, allowed, only)
+
+    @torch.no_grad()
+    def __call__(self, customers: Customers) -> RankedItems:
+        """Return items and scores [B, K]."""
+        many = self._many(customers)
+        ranked, stands = self._ranker.best(many, self.k)
+        rest = (~stands).nonzero().squeeze(1)
+        if len(rest):
+            asked = self.scorer.snapshot_.customers(customers.users[rest.numpy()])
+            ranked.items[rest], ranked.scores[rest] = self._slowly(asked)
+        return ranked
+
+    def _many(self, customers: Customers) -> Many:
+        """Score all that customers bought or looked at, as the network does."""
+        network, products = self._network, self._products
+        inputs = customer_inputs(customers, self._static.dtype)
+        tower = network.customers(inputs, self._static, inputs.line_items)
+        none = torch.zeros(0, dtype=torch.int64)
+        blank = Many(network.customer_vectors(tower.total(), inputs, products), none, none, self._static.new_zeros(0))
+        if self._habits:
+            habits = self._static.new_zeros(customers.size, network.products.category.num_embeddings)
+            habits[inputs.habit_rows, inputs.habit_categories] = network.habit_values(inputs)
+            blank = blank._replace(habits=habits)
+        rows = torch.cat([inputs.bought_rows, inputs.seen_rows])
+        items = torch.cat([inputs.bought_items, inputs.seen_items])
+        values = self._ranker.scores(blank, rows, items)
+        count = len(inputs.bought_items)
+        if network.config.repeat:
+            everybody = self._ranker.everybody[inputs.bought_items]
+            values[:count] = network.repeat_values(inputs, products) + everybody
+        if network.config.looks:
+            values[count:] += network.look_values(inputs, products)
+        if self.only == NEW:
+            values[:count] = -torch.inf
+        if self.only == AGAIN:
+            values[count:] = -torch.inf
+        values[~self.allowed[items]] = -torch.inf
+        order = rows.argsort(stable=True)
+        return blank._replace(rows=rows[order], items=items[order], values=values[order])
+
+
+def ranker_of(scorer: Scorer, k: int, allowed: Tensor, only: Choice) -> Ranker:
+    """Make the quickest one of a model that has observed its snapshot."""
+    if isinstance(scorer, TwoTowerScorer):
+        return TwoTowerRanker(scorer, k, allowed, only)
+    return OneByOne(scorer, k, allowed, only)
+
+
+def allowed_to(customers: Customers, allowed: Tensor, only: Choice) -> Tensor:
+    """Return which of allowed[N] are for each of B customers, [B, N]; [N] where that is the same for all."""
+    if only is None:
+        return allowed
+    bought = torch.zeros(customers.size, len(allowed), dtype=torch.bool)
+    bought[torch.from_numpy(customers.bought.rows), torch.from_numpy(customers.bought.values)] = True
+    return allowed & (~bought if only == NEW else bought)
