@@ -36,23 +36,33 @@ def indexed(
     """
     if len(frames["products"]) < LARGE:
         return None
+    made = _index_or_why_not(model, schema, weights, frames)
+    if isinstance(made, str):
+        _log.warning("the bundle has no index of its large catalogue: %s; it is searched exactly, more slowly", made)
+        return None
+    return made
+
+
+def _index_or_why_not(
+    model: ModelConfig, schema: FeatureSchema, weights: dict[str, Tensor], frames: dict[str, pd.DataFrame]
+) -> tuple[bytes, IndexRecord] | str:
     history, catalogue = build_history(*(frames[name] for name in ("customers", "products", "events")))
     snapshot = FeatureEncoder(schema, history, catalogue).at(history.end)  # as whoever loads the bundle sees it
     scorer = load_scorer(model, schema, weights)
     if not isinstance(scorer, TwoTowerScorer):
-        return _left_out(f"there is none for the model {model.name}")
+        return f"there is none for the model {model.name}"
     scorer.observe(snapshot)
     if len(scorer.unsold_) * FRESH > len(scorer.every_):
-        return _left_out(f"{len(scorer.unsold_)} products were never sold, and all of those are scored for everybody")
+        return f"{len(scorer.unsold_)} products were never sold, and all of those are scored for everybody"
     try:
         index = scorer.make_index()
     except ImportError:
-        return _left_out("faiss is not installed; install embedrec[ann]")
+        return "faiss is not installed; install embedrec[ann]"
     buyers = history.buyers(NEVER, snapshot.as_of)
     chosen = np.random.default_rng(0).permutation(buyers)[:ASKED]
     recall = _search_enough(scorer, index, [snapshot.customers(user[None]) for user in chosen])
     if recall < MIN_RECALL:
-        return _left_out(f"it finds {recall:.4f} of the first {PLACES} products, wanted {MIN_RECALL}")
+        return f"it finds {recall:.4f} of the first {PLACES} products, wanted {MIN_RECALL}"
     record = IndexRecord(recall=recall, places=PLACES, customers=len(chosen), cells=index.cells, probes=index.probes)
     return index.plain(), record
 
@@ -79,7 +89,3 @@ def _first_new(scorer: TwoTowerScorer, customer: Customers) -> Tensor:
 def _share(found: Tensor, exact: Tensor) -> float:
     wanted = exact[exact >= 0]
     return float(torch.isin(wanted, found).double().mean()) if len(wanted) else 1.0
-
-
-def _left_out(why: str) -> None:
-    _log.warning("the bundle carries no index of its large catalogue: %s; it is searched exactly, more slowly", why)
