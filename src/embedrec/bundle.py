@@ -6,6 +6,7 @@
     customers.parquet   customer_id, page_views, time_spent
     products.parquet    product_id, title, category, price, rating, rating_count; in_stock if told
     events.parquet      dated purchases and views to the end of the data, from which any past date can be rebuilt
+    products.faiss      of a large catalogue only: an index of the product vectors as of the end of the data
 
 The same run on the same machine writes the same bytes: no clock, no run id. A bundle holds purchase histories; treat
 it as the shop's data.
@@ -24,7 +25,15 @@ from pathlib import Path
 from typing import Annotated, Any, Self, TypeVar
 
 import pandas as pd
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SerializerFunctionWrapHandler,
+    ValidationError,
+    model_serializer,
+    model_validator,
+)
 from safetensors import SafetensorError
 from safetensors.torch import load, save
 from torch import Tensor
@@ -46,16 +55,20 @@ from embedrec.models import ModelConfig
 from embedrec.tables.distinct import unfolded
 from embedrec.tables.model import CUSTOMER_COLUMNS, EVENT_COLUMNS, PRODUCT_COLUMNS
 
-FORMAT = 4
+FORMAT, INDEXED = 4, 5
+"""Of a bundle without an index, and of one with it, which versions that know none refuse."""
 MANIFEST = "manifest.json"
 WEIGHTS = "model.safetensors"
 SCHEMA = "schema.json"
+INDEX = "products.faiss"
 FRAMES = ("customers", "products", "events")
 _COLUMNS = {"customers": CUSTOMER_COLUMNS, "products": PRODUCT_COLUMNS, "events": EVENT_COLUMNS}
 _IDS = {"customers": CUSTOMER, "products": PRODUCT}
 _NUMBERS = (PAGE_VIEWS, TIME_SPENT, PRICE, RATING, RATING_COUNT, QUANTITY)
 Parsed = TypeVar("Parsed")
 FILES = (WEIGHTS, SCHEMA, *(f"{name}.parquet" for name in FRAMES))
+MIN_RECALL = 0.98
+"""An index that misses more is left out."""
 
 
 class Chances(BaseModel):
@@ -75,6 +88,21 @@ class Chances(BaseModel):
         if len(self.scores) != len(self.probabilities) or any(values != sorted(values) for values in pairs):
             raise ValueError("knots of a monotone map expected")
         return self
+
+
+class IndexRecord(BaseModel):
+    """How the index of a large catalogue is searched, and what it was found to miss."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    recall: float = Field(ge=MIN_RECALL, le=1)
+    """Share of the exact first `places` new products that customers get through the index, averaged over them."""
+    places: int = Field(ge=1)
+    customers: int = Field(ge=1)
+    """Who were asked."""
+    cells: int = Field(ge=1)
+    probes: int = Field(ge=1)
+    """Cells searched for each customer."""
 
 
 class Manifest(BaseModel):
@@ -106,10 +134,20 @@ class Manifest(BaseModel):
     """From `evaluation.likelihood` to the chance that a customer buys a product within so many days."""
     beaten_by: str | None = None
     """The simple rival that the verdict recommends instead."""
+    index: IndexRecord | None = None
+    """Of a large catalogue; not written at all where there is none."""
     files: dict[str, str]
     """SHA-256 of every file."""
     schema_hash: str = ""
     """`FeatureSchema.hash` as of the training: what the numbers mean that the weights were learned from."""
+
+    @model_serializer(mode="wrap")
+    def _without_no_index(self, plain: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Write a bundle without an index as versions do that know none."""
+        content: dict[str, Any] = plain(self)
+        if content.get("index") is None:
+            content.pop("index", None)
+        return content
 
     def digest(self) -> str:
         """Compute the id from everything else."""
@@ -125,6 +163,8 @@ class Bundle:
     weights: dict[str, Tensor]
     schema: FeatureSchema
     frames: dict[str, pd.DataFrame]
+    index: bytes | None = None
+    """The content of the index, not parsed."""
 
 
 def write_bundle(
@@ -133,8 +173,13 @@ def write_bundle(
     weights: dict[str, Tensor],
     schema: FeatureSchema,
     frames: dict[str, pd.DataFrame],
+    index: bytes | None = None,
 ) -> Manifest:
-    """Write a bundle whole, beside an older one until the two change places; return the final manifest."""
+    """Write a bundle whole, beside an older one until the two change places; return the final manifest.
+
+    `index` is what `manifest.index` tells of.
+    """
+    assert (index is None) == (manifest.index is None), "an index and what is known of it belong together"
     partial, older = (folder.with_name(f".{folder.name}.{os.getpid()}.{word}") for word in ("partial", "older"))
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)
@@ -143,7 +188,11 @@ def write_bundle(
         (partial / SCHEMA).write_text(json.dumps(schema.plain()), encoding="utf-8")
         for name in FRAMES:
             unfolded(frames[name]).to_parquet(partial / f"{name}.parquet", index=False, compression="zstd")
-        hashes = {"files": {name: _sha256(partial / name) for name in FILES}, "schema_hash": schema.hash()}
+        if index is not None:
+            (partial / INDEX).write_bytes(index)
+        manifest = manifest.model_copy(update={"format": FORMAT if index is None else INDEXED})
+        files = {name: _sha256(partial / name) for name in _files(manifest)}
+        hashes = {"files": files, "schema_hash": schema.hash()}
         manifest = manifest.model_copy(update=hashes)
         manifest = manifest.model_copy(update={"id": manifest.digest()})
         (partial / MANIFEST).write_text(manifest.model_dump_json(indent=1), encoding="utf-8")
@@ -165,7 +214,9 @@ def read_bundle(folder: Path) -> Bundle:
     """
     manifest = _read_manifest(folder)
     content = {}
-    for name in FILES:  # read once: what was verified is what is used, also while somebody replaces the files
+    for name in _files(
+        manifest
+    ):  # read once: what was verified is what is used, also while somebody replaces the files
         content[name] = _read_file(folder / name)
         if hashlib.sha256(content[name]).hexdigest() != manifest.files.get(name):
             raise BundleError(
@@ -176,6 +227,7 @@ def read_bundle(folder: Path) -> Bundle:
         _parsed(folder / WEIGHTS, load, content[WEIGHTS]),
         _parsed(folder / SCHEMA, FeatureSchema.model_validate_json, content[SCHEMA]),
         {name: _read_frame(folder / f"{name}.parquet", content[f"{name}.parquet"]) for name in FRAMES},
+        content.get(INDEX),
     )
     if (found := bundle.schema.hash()) != manifest.schema_hash:
         raise BundleError(
@@ -184,6 +236,10 @@ def read_bundle(folder: Path) -> Bundle:
             "train again"
         )
     return bundle
+
+
+def _files(manifest: Manifest) -> tuple[str, ...]:
+    return FILES if manifest.index is None else (*FILES, INDEX)
 
 
 def _read_file(path: Path) -> bytes:
@@ -212,14 +268,17 @@ def _read_manifest(folder: Path) -> Manifest:
     try:
         content = json.loads(_read_file(path).decode("utf-8"), object_pairs_hook=_distinct_keys)
         version = content.get("format") if isinstance(content, dict) else None
-        if version != FORMAT or isinstance(version, bool | float):
+        if isinstance(version, bool | float) or version not in (FORMAT, INDEXED):
             raise BundleError(
-                f"{path} has format {quoted(repr(version))[1:-1]}, this version reads {FORMAT}; export the bundle again"
+                f"{path} has format {quoted(repr(version))[1:-1]}, this version reads {FORMAT} and {INDEXED}; "
+                "export the bundle again"
             )
         manifest = Manifest.model_validate(content)
+        if manifest.format != (FORMAT if manifest.index is None else INDEXED):
+            raise ValueError("an index belongs to its format")
     except (ValueError, RecursionError) as error:
         raise BundleError(f"{path} is damaged ({type(error).__name__}); export the bundle again") from error
-    if strange := sorted(set(manifest.files) - set(FILES)):
+    if strange := sorted(set(manifest.files) - set(_files(manifest))):
         raise BundleError(f"{path} names {quoted(strange[0])}, which is no file of a bundle; export the bundle again")
     if manifest.id != manifest.digest():
         raise BundleError(

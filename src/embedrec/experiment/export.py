@@ -9,6 +9,7 @@ from embedrec.bundle import Chances, Manifest, write_bundle
 from embedrec.evaluation.calibration import PurchaseProbability
 from embedrec.evaluation.verdict import RANDOM, Verdict
 from embedrec.experiment.config import RunConfig
+from embedrec.experiment.large_catalogue import indexed
 from embedrec.experiment.outcome import ModelOutcome
 from embedrec.experiment.runner import Runner
 from embedrec.features import DAY
@@ -71,7 +72,9 @@ def export(
         files={},
     )
     frames = {"customers": shop.tables.customers, "products": shop.tables.products, "events": shop.tables.events}
-    return write_bundle(folder, manifest, weights, runner.before_test.encoder.schema, frames)
+    schema = runner.before_test.encoder.schema
+    content, record = indexed(model, schema, weights, frames) or (None, None)
+    return write_bundle(folder, manifest.model_copy(update={"index": record}), weights, schema, frames, content)
 
 
 def _chances(fitted: PurchaseProbability | None) -> Chances | None:

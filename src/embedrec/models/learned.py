@@ -15,6 +15,7 @@ from torch import Tensor
 
 from embedrec.features import Customers, Snapshot
 from embedrec.features.history import NEVER, Ints
+from embedrec.models.approximate import PLACES, ProductIndex
 from embedrec.models.base import Explanation, NetworkScorer
 from embedrec.models.crowd import Cells, VectorCrowd
 from embedrec.models.inputs import CustomerInputs, customer_inputs, product_inputs
@@ -66,7 +67,29 @@ class TwoTowerScorer(NetworkScorer):
         self._average_alike = {"popularity": float(self.popularity_.mean()), "newness": float(self.newness_.mean())}
         self._latest_: _Asked | None = None  # customers asked of last: what they get, and then why
         self._quick_look_: QuickLook | None = None  # made when somebody asks for the best
+        self._index_: ProductIndex | None = None  # of the vectors of this date, if `use_index` is told of one
+        self._for_sale_ = torch.from_numpy(snapshot.products.candidates)
         return super().observe(snapshot)
+
+    def indexed(self) -> Tensor:
+        """[n]: the products that an index is made of. Those that nobody bought yet are always scored beside it."""
+        return (self._for_sale_ & (self._unsold_place < 0)).nonzero().squeeze(1)
+
+    def make_index(self) -> ProductIndex:
+        """Index the product vectors as of the date."""
+        return ProductIndex.build(self.vectors_, self.popularity_ + self.newness_, self.indexed())
+
+    def read_index(self, content: bytes, name: str, probes: int) -> None:
+        """Answer with an index that `make_index` made, where faiss is installed.
+
+        Raises:
+            BundleError: the content of the file of that name is of another model.
+        """
+        self.use_index(ProductIndex.read(content, name, self.vectors_.shape[1], self.indexed(), probes))
+
+    def use_index(self, index: ProductIndex | None) -> None:
+        """Answer short lists of all products, or of all that are new to a customer, with an index; None = exactly."""
+        self._index_ = index
 
     @torch.no_grad()
     def score(self, users: Customers | Ints, items: Ints | None = None) -> Tensor:
@@ -86,6 +109,8 @@ class TwoTowerScorer(NetworkScorer):
         if len(self.every_) < FEW * wide:
             return super().best(customers, k, allowed)
         asked = self._asked(customers)
+        if (near := self._best_indexed(asked, k, allowed)) is not None:
+            return near
         inputs = asked.inputs
         rough = self._quick_look.scores(asked.vectors)
         habits = self.network.habits_part(asked.heads, inputs, self.inputs_, self.unsold_)
@@ -106,6 +131,30 @@ class TwoTowerScorer(NetworkScorer):
             within = (rough.scores[unsure] >= floor[unsure, None]).any(0).nonzero().squeeze(1)
             ranked = self._best_of(torch.unique(torch.cat([items, within])), asked, k, allowed)
         return ranked
+
+    def _best_indexed(self, asked: _Asked, k: int, allowed: Tensor) -> RankedItems | None:
+        """Rank what the index finds; None where there is none, a filter asks for the exact list, or it is too short.
+
+        What was bought, looked at, or never sold to anybody has scores of its own and is scored in any case.
+        """
+        index, inputs = self._index_, asked.inputs
+        if index is None or k > PLACES or not self._unfiltered(inputs, allowed):
+            return None
+        most = int(inputs.bought_rows.bincount(minlength=1).max()) + int(inputs.seen_rows.bincount(minlength=1).max())
+        near = index.search(asked.vectors, WIDE * k + SPARE + most).flatten()
+        others = (inputs.bought_items, inputs.seen_items, self.unsold_)
+        items = torch.unique(torch.cat([near[near >= 0], *others]))
+        ranked = self._best_of(items, asked, k, allowed)
+        full = ranked.items.shape[1] == k and bool((ranked.items >= 0).all())
+        return ranked if full else None
+
+    def _unfiltered(self, inputs: CustomerInputs, allowed: Tensor) -> bool:
+        """Whether all that is for sale is allowed[N], or to each customer what they did not buy before [B, N]."""
+        if allowed.ndim == 1:
+            return torch.equal(allowed, self._for_sale_)
+        new = self._for_sale_.repeat(len(inputs.row), 1)
+        new[inputs.bought_rows, inputs.bought_items] = False
+        return torch.equal(allowed, new)
 
     def _best_of(self, items: Tensor, asked: _Asked, k: int, allowed: Tensor) -> RankedItems:
         """Rank items[n], ascending, by their exact scores."""

@@ -17,7 +17,7 @@ import numpy as np
 import pandas as pd
 import torch
 
-from embedrec.bundle import MANIFEST, Bundle, Chances, Manifest, read_bundle
+from embedrec.bundle import INDEX, MANIFEST, Bundle, Chances, Manifest, read_bundle
 from embedrec.columns import (
     CATEGORY,
     PRICE,
@@ -30,7 +30,7 @@ from embedrec.evaluation.calibration import PurchaseProbability
 from embedrec.evaluation.likelihood import Progress
 from embedrec.features import Customers, FeatureEncoder, build_history
 from embedrec.features.history import NEVER, Bools, Floats, Ints
-from embedrec.models import load_scorer
+from embedrec.models import TwoTowerScorer, load_scorer
 from embedrec.models.classic.popularity import PopularityRecentConfig
 from embedrec.ranking import top_k
 from embedrec.serving.arrivals import Arrivals, columns_of, grown, read_arrivals
@@ -78,6 +78,8 @@ class Recommender:
         self._snapshot = encoder.at(history.end if as_of is None else as_of)
         manifest = bundle.manifest
         self._scorer = load_scorer(manifest.model, bundle.schema, bundle.weights).observe(self._snapshot)
+        if manifest.index and bundle.index is not None and as_of is None and isinstance(self._scorer, TwoTowerScorer):
+            self._scorer.read_index(bundle.index, INDEX, manifest.index.probes)
         self._popular = PopularityRecentConfig().build(bundle.schema).observe(self._snapshot)
         self._shelf = Shelf(self._snapshot)
         self._candidates = torch.from_numpy(self._snapshot.products.candidates)
@@ -131,7 +133,8 @@ class Recommender:
         if len(arrivals.products):
             products = grown(bundle.frames["products"], arrivals.products)
             frames = {**bundle.frames, "products": products}
-            larger = type(self)(dataclasses.replace(bundle, frames=frames), self._as_of)
+            grown_bundle = dataclasses.replace(bundle, frames=frames, index=None)  # which knows nothing of the new ones
+            larger = type(self)(grown_bundle, self._as_of)
             self.__dict__ = vars(larger)  # in one step, and what was cached of the smaller shop is gone
         self.arrivals = taken
         return self
