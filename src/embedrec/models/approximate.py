@@ -62,7 +62,7 @@ class ProductIndex:
         except ImportError:
             return None
         try:
-            index = faiss.deserialize_index(np.frombuffer(content, np.uint8))
+            index: Any = faiss.deserialize_index(np.frombuffer(content, np.uint8))
             kept = np.concatenate([_numbers(index, cell) for cell in range(index.nlist)])
             fits = index.d == dims + 1 and index.metric_type == faiss.METRIC_INNER_PRODUCT
             fits = fits and np.array_equal(np.sort(kept), items.numpy())
@@ -88,7 +88,8 @@ class ProductIndex:
         import faiss
 
         rows = _beside(users, users.new_ones(len(users)))
-        settings = faiss.SearchParametersIVF(nprobe=self.probes)  # not kept in the index: others search as well
+        with_probes: Any = faiss.SearchParametersIVF  # its stubs lack the arguments
+        settings = with_probes(nprobe=self.probes)  # not kept in the index: others search as well
         return torch.from_numpy(self._index.search(rows, count, params=settings)[1])
 
 
