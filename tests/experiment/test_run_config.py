@@ -115,6 +115,8 @@ def test_every_setting_of_conf_is_known() -> None:
         for path in sorted((CONF / group).glob("*.yaml")):
             values = OmegaConf.to_container(OmegaConf.load(path))
             assert isinstance(values, dict)
+            for base in values.pop("defaults", []):
+                values = {**OmegaConf.load(path.with_stem(base)), **values}
             model = {"model": {"name": "two_tower_ids"}} if values.get("name") in ("basket_softmax", "bsl") else {}
             config = parse_config(plain(**{**model, group: values}))
             assert field is not None
