@@ -44,7 +44,7 @@ class VectorRanker:
         self.vectors, self.everybody, self.shown = vectors, everybody, shown
         self.new_in = torch.full_like(shown, -1, dtype=torch.int64) if new_in is None else new_in
         new = (shown & (self.new_in >= 0)).nonzero().squeeze(1)
-        self._kinds, kind = self.new_in[new].unique(return_inverse=True)
+        self._kinds, kind = torch.unique(self.new_in[new], return_inverse=True)
         of_kind = torch.zeros(len(shown), len(self._kinds))
         of_kind[new, kind] = 1.0
         self._single = torch.cat([vectors.float(), _in_summands(everybody), of_kind], dim=1)
