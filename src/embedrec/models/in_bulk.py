@@ -20,7 +20,7 @@ from embedrec.ranking import RankedItems, top_k_dot
 
 SPARE = 8  # products scored in float64 beyond the K of a list: float32 may put them in another order
 HELD_PAIRS = 1 << 16  # whose vectors are gathered at once
-HELD_SCORES = 1 << 23
+SUMMANDS = 3  # of what is the same for everybody
 
 
 class Many(NamedTuple):
@@ -43,9 +43,11 @@ class VectorRanker:
         """
         self.vectors, self.everybody, self.shown = vectors, everybody, shown
         self.new_in = torch.full_like(shown, -1, dtype=torch.int64) if new_in is None else new_in
-        self._new = (shown & (self.new_in >= 0)).nonzero().squeeze(1)
-        self._steady = shown & (self.new_in < 0)
-        self._single = torch.cat([vectors.float(), _in_summands(everybody)], dim=1)
+        new = (shown & (self.new_in >= 0)).nonzero().squeeze(1)
+        self._kinds, kind = torch.unique(self.new_in[new], return_inverse=True)
+        of_kind = torch.zeros(len(shown), len(self._kinds))
+        of_kind[new, kind] = 1.0
+        self._single = torch.cat([vectors.float(), _in_summands(everybody), of_kind], dim=1)
         self._longest = float(self._single.norm(dim=1).max()) if len(vectors) else 0.0
         self._products = torch.bfloat16 if _multiplies_bfloat16() else torch.float32
 
@@ -61,58 +63,26 @@ class VectorRanker:
 
     def best(self, many: Many, k: int) -> tuple[RankedItems, Tensor]:
         """Return items and scores (float32) [B, K] as `top_k` does, and which of the lists stand [B]."""
-        users = many.vectors.float()
-        users = torch.cat([users, users.new_ones(len(users), self._single.shape[1] - users.shape[1])], dim=1)
-        wide = k + SPARE
-        found = [self._steady_ones(users, many, wide), self._new_ones(users, many, wide)]
-        reach = torch.stack([one.scores[:, -1] for one in found if one.scores.shape[1]]).amax(0)
-        listed = torch.cat([one.items for one in found], dim=1)
-        rows = torch.arange(len(users)).repeat_interleave(listed.shape[1])[listed.flatten() >= 0]
-        items = listed[listed >= 0]
+        size, own = len(many.vectors), (torch.searchsorted(many.rows, torch.arange(len(many.vectors) + 1)), many.items)
+        habits = torch.zeros(size, len(self._kinds)) if many.habits is None else many.habits[:, self._kinds].float()
+        users = torch.cat([many.vectors.float(), torch.ones(size, SUMMANDS), habits], dim=1)
+        found = top_k_dot(users, self._single, k + SPARE, exclude=own, candidates=self.shown, products=self._products)
+        rows, place = (found.items >= 0).nonzero(as_tuple=True)
+        items = found.items[rows, place]
         scores = torch.cat([self.scores(many, rows, items), many.values]).float()
         places = min(k, len(self.shown))
-        ranked = _ranked(torch.cat([rows, many.rows]), torch.cat([items, many.items]), scores, len(users), places)
-        farthest = (reach.double() + self._margin(users, many)).float()  # rounding keeps the order
+        ranked = _ranked(torch.cat([rows, many.rows]), torch.cat([items, many.items]), scores, size, places)
+        reach = found.scores[:, -1]
+        farthest = (reach.double() + self._margin(users)).float()  # rounding keeps the order
         return ranked, (farthest < ranked.scores[:, -1]) | (reach == -torch.inf)
 
-    def _steady_ones(self, users: Tensor, many: Many, wide: int) -> RankedItems:
-        """Shortlist of the products to which no habits are added."""
-        offsets = torch.searchsorted(many.rows, torch.arange(len(users) + 1))
-        own = offsets, many.items
-        return top_k_dot(users, self._single, wide, exclude=own, candidates=self._steady, products=self._products)
-
-    def _new_ones(self, users: Tensor, many: Many, wide: int) -> RankedItems:
-        """Shortlist of the others, of which there are few."""
-        width = min(wide, len(self._new))
-        if not width:
-            return RankedItems(torch.zeros(len(users), 0, dtype=torch.int64), users.new_zeros(len(users), 0))
-        vectors, category = self._single[self._new].T, self.new_in[self._new]
-        place = torch.full((len(self.shown),), -1)
-        place[self._new] = torch.arange(len(self._new))
-        parts = []
-        for some in torch.split(torch.arange(len(users)), max(1, HELD_SCORES // len(self._new))):
-            scores = users[some] @ vectors
-            if many.habits is not None:
-                scores += many.habits[some].float()[:, category]
-            own = (many.rows >= some[0]) & (many.rows <= some[-1]) & (place[many.items] >= 0)
-            scores[many.rows[own] - some[0], place[many.items[own]]] = -torch.inf
-            parts.append(scores.topk(width, dim=1))
-        values = torch.cat([one.values for one in parts])
-        items = self._new[torch.cat([one.indices for one in parts])]
-        if width == len(self._new):  # none is left out
-            values = torch.cat([values, torch.full_like(values[:, :1], -torch.inf)], dim=1)
-            items = torch.cat([items, torch.full_like(items[:, :1], -1)], dim=1)
-        return RankedItems(items.masked_fill(values == -torch.inf, -1), values)
-
-    def _margin(self, users: Tensor, many: Many) -> Tensor:
+    def _margin(self, users: Tensor) -> Tensor:
         """How far [B] a score in float32 can be from the one in float64.
 
         A float32 sum of D products is, in any order, within about D 2⁻²⁴ |u||v| of the true one (Higham, Accuracy and
         Stability of Numerical Algorithms, section 3.1); twice that covers the rounding of u and v and of the bound.
         """
         size: Tensor = users.double().norm(dim=1) * self._longest
-        if many.habits is not None and many.habits.shape[1]:
-            size = size + many.habits.abs().amax(dim=1)
         return 2 * (users.shape[1] + 8) * 2**-24 * size
 
 

@@ -15,6 +15,7 @@ from embedrec.models.learned import TwoTowerScorer
 from embedrec.ranking import RankedItems
 
 NEW, AGAIN = "new", "again"
+MOST_CATEGORIES = 1000  # each takes a dimension of `in_bulk` where a product of it is new
 AT_ONCE = 32  # customers of whom a model is asked all scores
 Choice = str | None
 """Which products are listed, by whether the customer bought them: "new" ones, those "again", None = all."""
@@ -100,7 +101,7 @@ class TwoTowerRanker(Ranker):
 
 def ranker_of(scorer: Scorer, k: int, allowed: Tensor, only: Choice) -> Ranker:
     """Make the quickest one of a model that has observed its snapshot."""
-    if isinstance(scorer, TwoTowerScorer):
+    if isinstance(scorer, TwoTowerScorer) and scorer.network.products.category.num_embeddings <= MOST_CATEGORIES:
         return TwoTowerRanker(scorer, k, allowed, only)
     return OneByOne(scorer, k, allowed, only)
 
