@@ -15,6 +15,7 @@ import pytest
 import uvicorn
 
 from embedrec import Recommender
+from embedrec.app import application
 from embedrec.app import live as live_module
 from embedrec.app.application import create_live_app
 from embedrec.app.command import _listen
@@ -204,16 +205,21 @@ def test_a_visitor_of_the_older_page_gets_the_answer_they_wait_for(bundles, tmp_
         assert "event: complete" in told
 
 
-def test_an_older_model_leaves_the_memory(bundles, tmp_path, monkeypatch):
+def test_an_older_model_and_its_page_leave_the_memory(bundles, tmp_path, monkeypatch):
     (_, one), (second, two) = bundles.items()
-    models, load = [], Recommender.load
+    models, pages, load, mount = [], [], Recommender.load, application.mount_page
 
     def loaded(path):
         shop = load(path)
         models.append(weakref.ref(shop._scorer))
         return shop
 
+    def mounted(app, *args, **settings):
+        mount(app, *args, **settings)
+        pages.append(weakref.ref(app.state.page))
+
     monkeypatch.setattr(Recommender, "load", loaded)
+    monkeypatch.setattr(application, "mount_page", mounted)
     monkeypatch.setattr(live_module, "LAST_ANSWERS", 0.1)
     put(one, tmp_path / "bundle")
     with serving(tmp_path / "bundle") as client:
@@ -221,10 +227,11 @@ def test_an_older_model_leaves_the_memory(bundles, tmp_path, monkeypatch):
         put(two, tmp_path / "bundle")
         until(client, lambda health: health["model"]["id"] == second)
         end = time.monotonic() + 30
-        while models[0]() is not None:
-            assert time.monotonic() < end
+        while models[0]() is not None or pages[0]() is not None:
+            assert time.monotonic() < end, (models, pages)
             time.sleep(0.05)
         assert models[1]() is not None
+        assert pages[1]() is not None
         assert model_of(client) == second
 
 

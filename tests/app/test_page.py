@@ -91,6 +91,33 @@ def test_broken_json_to_gradio_is_400(client, body):
     assert client.post("/gradio_api/queue/join", content=body).status_code == 400
 
 
+def test_what_an_open_page_still_offers_after_a_reload_is_answered_in_words(client, capfd):
+    """Every event with a dropdown, each dropdown with what the shop no longer knows."""
+    config = client.get("/config").json()
+    parts = {part["id"]: part for part in config["components"]}
+    asked = 0
+    for event in config["dependencies"]:
+        given = [parts[one] for one in event["inputs"]]
+        if event["api_visibility"] != "private" or not any(part["type"] == "dropdown" for part in given):
+            continue
+        data = [part["props"].get("value") for part in given]
+        for place, part in enumerate(given):
+            if part["type"] == "dropdown":
+                data[place] = ["Gone"] if part["props"].get("multiselect") else "Gone"
+            elif part["props"].get("label") == "Customer ID":
+                data[place] = "C0042"
+            elif part["props"].get("elem_id") == "audience-kind":
+                data[place] = "A category"
+        body = {"data": data, "fn_index": event["id"], "session_hash": "s", "event_data": None}
+        assert client.post("/gradio_api/queue/join", json=body).status_code == 200
+        told = client.get("/gradio_api/queue/data?session_hash=s").text
+        assert '"success":true' in told, (event["id"], told)
+        assert "Gone" not in told
+        asked += 1
+    assert asked > 5
+    assert "Traceback" not in "".join(capfd.readouterr())
+
+
 def test_gradios_own_check_is_in_force_behind_the_guard(monkeypatch, tmp_path):
     """Every event of the bare page, each of its inputs given a file of ours that nobody uploaded."""
     monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -12,6 +13,7 @@ from embedrec import Recommender
 from embedrec.columns import PRODUCT, REASON, SCORE, TITLE
 from embedrec.errors import RequestError
 from embedrec.serving.explaining import AVERAGE, PART, PART_WORDS, VALUE, WORDS, table_of
+from fresh_bundle import write_fresh_bundle
 from runs import Trained
 
 
@@ -36,6 +38,21 @@ def test_it_is_the_listed_score_and_reason_taken_apart(shop: Recommender) -> Non
             assert list(told.parts.columns) == [PART, WORDS, VALUE, AVERAGE]
             lift = told.parts[VALUE] - told.parts[AVERAGE]
             assert lift.is_monotonic_decreasing
+
+
+def test_a_score_is_explained_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_fresh_bundle(tmp_path / "bundle", 1)
+    shop = Recommender.load(tmp_path / "bundle")
+    asked, explain = [], type(shop._scorer).explain
+
+    def counted(self: object, customer: object, items: np.ndarray) -> object:
+        asked.append(items.tolist())
+        return explain(self, customer, items)
+
+    product = shop.recommend("C0001", k=3)[PRODUCT][2]
+    monkeypatch.setattr(type(shop._scorer), "explain", counted)
+    shop.explain("C0001", product)
+    assert asked == [[list(shop.product_ids).index(product)]]
 
 
 def test_bought_products_add_up_to_the_history(trained: Trained) -> None:

@@ -11,6 +11,7 @@ from embedrec.app import views
 from embedrec.app.audience_views import audience_result, file_refused, lists_result
 from embedrec.app.controls import WIDE, mending
 from embedrec.app.downloads import NOTHING, SAVE, as_csv, download_button, file_name, hidden_file
+from embedrec.app.dropdown import dropdown
 from embedrec.app.new_customer_tab import FOUND, SENT_WHOLE, find_products
 from embedrec.app.service import Service
 from embedrec.app.slider import slider
@@ -46,16 +47,14 @@ def _who_buys(service: Service) -> None:
     many = len(shop.product_ids) > SENT_WHOLE
     kinds = [PRODUCT_CHOICE, *([CATEGORY_CHOICE] if len(shop.categories) else []), FILE_CHOICE]
     kind = gr.Radio(kinds, value=PRODUCT_CHOICE, label="What do you want to sell?", elem_id="audience-kind")
-    product = gr.Dropdown(
+    product = dropdown(
         find_products(service, most=FOUND if many else SENT_WHOLE),
         value=None,
         label="Product",
         info="Type a part of its name or ID to find it.",
         elem_id="audience-product",
     )
-    category = gr.Dropdown(
-        list(shop.categories), value=None, label="Category", visible=False, elem_id="audience-category"
-    )
+    category = dropdown(list(shop.categories), value=None, label="Category", visible=False, elem_id="audience-category")
     with gr.Column(visible=False) as by_file:
         box = file_box("products-file", "A CSV file with a column product_id")
     with gr.Row():

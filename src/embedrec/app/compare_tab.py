@@ -10,6 +10,7 @@ from pydantic import ValidationError
 
 from embedrec.app.compare_views import NOBODY, Side, comparison
 from embedrec.app.controls import mending
+from embedrec.app.dropdown import dropdown
 from embedrec.app.questions import CustomerQuestion
 from embedrec.app.service import Service
 from embedrec.app.views import model_name
@@ -36,7 +37,7 @@ def compare_tab(service: Service) -> None:
         wanted = gr.Textbox(
             label="Customer ID", placeholder="Type or paste an ID", elem_id="compare-customer", scale=3, min_width=220
         )
-        rival = gr.Dropdown(
+        rival = dropdown(
             choices, value=choices[0][1], label="Compare with", elem_id="compare-with", scale=3, min_width=260
         )
         show = gr.Button("Compare", variant="primary", elem_id="show-comparison", scale=1, min_width=110)

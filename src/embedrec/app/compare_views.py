@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from embedrec.app.judging import QUALITY, QUALITY_MEANS, buyers, judge
 from embedrec.app.service import known
 from embedrec.app.tips import tip
 from embedrec.app.views import _count, _day, _text, model_words, notice
@@ -17,11 +18,7 @@ from embedrec.columns import CATEGORY, PRODUCT, RANK, REASON
 if TYPE_CHECKING:
     from embedrec.serving.recommender import Recommender
 
-HITS, QUALITY = "hit_rate@10", "ndcg@10"
-QUALITY_MEANS = (
-    "how well the ten places are used, 0 to 1: a product that the customer then bought counts, and the higher it "
-    "stands the more it counts; also called NDCG@10"
-)
+_ALIKE = "there was no clear difference between the two"
 NOBODY = notice(
     "Whose lists do you want to compare?",
     "Type a customer ID and press Enter, or let yourself be surprised. You see what this page’s model recommends "
@@ -160,15 +157,12 @@ def measured(left: Recommender, right: Recommender) -> str:
         )
     word = tip("quality of the list", QUALITY_MEANS)
     figures = (
-        f"of 100 customers, {_hits(ours)} bought something from the ten products of A and {_hits(theirs)} from "
+        f"of 100 customers, {buyers(ours)} bought something from the ten products of A and {buyers(theirs)} from "
         f"those of B; {word} {ours[QUALITY]['value']:.3f} against {theirs[QUALITY]['value']:.3f} "
         f"({ours[QUALITY]['n']:,} customers)"
     )
-    if ours[QUALITY]["low"] > theirs[QUALITY]["high"]:
-        return f"In the test A was clearly better: {figures}."
-    if theirs[QUALITY]["low"] > ours[QUALITY]["high"]:
-        return f"In the test B was clearly better: {figures}."
-    return f"In the test there was no clear difference between the two: {figures}."
+    judged = judge(ours, theirs, "A was clearly better", "B was clearly better", _ALIKE)
+    return f"In the test {judged}: {figures}."
 
 
 def _tested(shop: Recommender) -> dict[str, Any]:
@@ -178,7 +172,3 @@ def _tested(shop: Recommender) -> dict[str, Any]:
     """
     figures: dict[str, Any] = shop.manifest.metrics.get(shop.info.model, {}).get("test", {}).get("all", {})
     return figures if figures.get(QUALITY, {}).get("value") is not None else {}
-
-
-def _hits(figures: Mapping[str, Any]) -> str:
-    return f"{100 * figures[HITS]['value']:.0f}"

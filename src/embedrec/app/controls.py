@@ -9,6 +9,7 @@ import gradio as gr
 from pydantic import BaseModel, ValidationError
 
 from embedrec.app import views
+from embedrec.app.dropdown import dropdown
 from embedrec.app.questions import field_at_fault
 from embedrec.app.service import Service
 from embedrec.app.slider import slider
@@ -98,7 +99,7 @@ def options(service: Service, known: dict[str, str]) -> Options:
                 min_width=WIDE,
             )
         with gr.Row():
-            categories = gr.Dropdown(
+            categories = dropdown(
                 list(shop.categories),
                 multiselect=True,
                 label="Only these categories",

@@ -18,11 +18,11 @@ from pydantic import BeforeValidator
 from starlette.concurrency import run_in_threadpool
 
 from embedrec.app.guard import AUDIENCE_CSV, RECOMMEND_CSV
+from embedrec.app.questions import Days, K, Size
 from embedrec.app.service import Service
 from embedrec.columns import CUSTOMER, PRODUCT
 from embedrec.errors import DataError
 from embedrec.serving.lists import customer_lists
-from embedrec.serving.requests import MAX_AUDIENCE, MAX_DAYS, MAX_K
 from embedrec.spreadsheets import safe_to_open
 from embedrec.tables.id_lists import IdList, parse_ids_csv
 
@@ -62,7 +62,7 @@ def _digits(given: object) -> object:
     return int(str(given))
 
 
-Whole = Annotated[int, BeforeValidator(_digits)]
+Digits = BeforeValidator(_digits)
 
 
 def csv_routes(service: Service) -> APIRouter:
@@ -72,7 +72,7 @@ def csv_routes(service: Service) -> APIRouter:
     @routes.post(RECOMMEND_CSV, **SCHEMA)
     async def recommend_csv(
         request: Request,
-        k: Annotated[Whole, Query(ge=1, le=MAX_K)] = 10,
+        k: Annotated[K, Digits, Query()] = 10,
         exclude_bought: Literal["true", "false"] = "false",
     ) -> CSVResponse:
         """Recommend products to the customers of a CSV file with a column customer_id; unknown ones are cold_start."""
@@ -91,8 +91,8 @@ def csv_routes(service: Service) -> APIRouter:
     @routes.post(AUDIENCE_CSV, **SCHEMA)
     async def audience_csv(
         request: Request,
-        n: Annotated[Whole, Query(ge=1, le=MAX_AUDIENCE)] = 500,
-        exclude_recent_days: Annotated[Whole, Query(ge=0, le=MAX_DAYS)] = 0,
+        n: Annotated[Size, Digits, Query()] = 500,
+        exclude_recent_days: Annotated[Days, Digits, Query()] = 0,
     ) -> CSVResponse:
         """Find the customers most likely to buy any product of a CSV file with a column product_id."""
         products, shop = await _ids(request, PRODUCT), service.shop

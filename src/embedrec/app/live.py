@@ -23,12 +23,13 @@ from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.types import Receive, Scope, Send
 
 from embedrec.app.admission import COME_BACK
-from embedrec.app.page import has_asked
+from embedrec.app.page import close_page, has_asked
 from embedrec.bundle import FILES, MANIFEST
 from embedrec.errors import EmbedrecError, printable
 
 LOOK_EVERY = 1.0  # seconds
 LAST_ANSWERS = 30.0  # seconds that an older app gets to end what it has begun
+QUEUE_ENDS = 0.5  # seconds; the loops of a closed queue see that up to a hundred times a second
 HEALTH = "/health"
 
 _NOT_READY_PAGE = """<!doctype html><html lang="en"><meta charset="utf-8"><meta http-equiv="refresh" content="3">
@@ -67,6 +68,7 @@ class Live:
         self._asked: Counter[FastAPI] = Counter()
         """Questions that each app is answering."""
         self._ending: dict[FastAPI, asyncio.Event] = {}
+        self._running: dict[FastAPI, asyncio.Task[None]] = {}
 
     def first(self) -> None:
         """Try the bundle once, before serving; what is wrong with it is said, and it is looked at again later."""
@@ -135,9 +137,10 @@ class Live:
             async with app.router.lifespan_context(app):
                 opened.set()
                 await ending.wait()
+            close_page(app)
 
         task = asyncio.create_task(run())
-        self._ending[app] = ending
+        self._ending[app], self._running[app] = ending, task
         self._keep(task)
         waiting = asyncio.create_task(opened.wait())
         await asyncio.wait({task, waiting}, return_when=asyncio.FIRST_COMPLETED)
@@ -180,10 +183,13 @@ class Live:
             await asyncio.sleep(0.1)
         ending.set()
         del self._ending[app], self._asked[app]
-        # No question reaches it any more. FastAPI and Gradio remember parts of every app there ever was; its shop
-        # and the kept answers, hundreds of MB, must not stay with them.
+        # No question reaches it any more, but each of its pages that is still open somewhere keeps it; its shop and
+        # the kept answers, hundreds of MB, must not stay with them.
         for heavy in app.state.heavy:
             vars(heavy).clear()
+        await asyncio.wait({self._running.pop(app)})
+        del app
+        await asyncio.sleep(QUEUE_ENDS)
         await asyncio.to_thread(gc.collect)
 
     def _keep(self, task: asyncio.Task[None]) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from embedrec.app.compare_views import HITS, QUALITY, QUALITY_MEANS
+from embedrec.app.judging import HITS, QUALITY, QUALITY_MEANS, buyers, judge
 from embedrec.app.model_card import model_card
 from embedrec.app.tips import tip
 from embedrec.app.views import _count, _day, _text, model_name, model_words
@@ -39,7 +39,7 @@ def _verdict(manifest: Manifest, info: ModelInfo, age_days: int | None) -> str:
     figures = manifest.metrics.get(info.model, {}).get("test", {}).get("all", {})
     tiles = []
     if _known(figures.get(HITS)):
-        tiles.append((f"{100 * figures[HITS]['value']:.0f} of 100", "customers bought from their ten suggestions"))
+        tiles.append((f"{buyers(figures)} of 100", "customers bought from their ten suggestions"))
         tiles.append((f"{figures[HITS]['n']:,}", "customers in the test"))
     if info.data_until is not None:
         tiles.append((_day(info.data_until), "last purchase it knows"))
@@ -62,15 +62,17 @@ def _plainly(manifest: Manifest, info: ModelInfo) -> str:
         return "Nobody has measured how good it is."
     rival = max(tested, key=lambda name: (tested[name][QUALITY]["value"], name))
     other = tested[rival]
-    hits = (
-        f"of 100 customers, {100 * own[HITS]['value']:.0f} bought something from its ten suggestions, and "
-        f"{100 * other[HITS]['value']:.0f} from those of the best other, {model_words(rival)}"
+    judged = judge(
+        own,
+        other,
+        "It is clearly better than everything else that was tried",
+        "Something else is clearly better",
+        "It is not clearly better than the best other",
     )
-    if own[QUALITY]["low"] > other[QUALITY]["high"]:
-        return f"It is clearly better than everything else that was tried: {hits}."
-    if other[QUALITY]["low"] > own[QUALITY]["high"]:
-        return f"Something else is clearly better: {hits}."
-    return f"It is not clearly better than the best other: {hits}."
+    return (
+        f"{judged}: of 100 customers, {buyers(own)} bought something from its ten suggestions, and {buyers(other)} "
+        f"from those of the best other, {model_words(rival)}."
+    )
 
 
 def _boards(manifest: Manifest, info: ModelInfo) -> str:

@@ -14,6 +14,7 @@ from pydantic import ValidationError
 from embedrec.app.controls import EVERYTHING, NEW, copy_panel, mending, options, read_options
 from embedrec.app.customer_views import new_customer_result
 from embedrec.app.downloads import NOTHING, as_csv, download_button, file_name
+from embedrec.app.dropdown import dropdown
 from embedrec.app.questions import NewCustomerQuestion
 from embedrec.app.service import CustomerAnswer, Service, listed
 from embedrec.app.slider import slider
@@ -36,7 +37,7 @@ def new_customer_tab(page: gr.Blocks, service: Service, needs_login: bool) -> No
         time_spent = _behaviour([profile.time_spent for profile in profiles], "Time on the site")
     sliders = [part for part in (page_views, time_spent) if isinstance(part, gr.Slider)]
     many = len(service.shop.product_ids) > SENT_WHOLE
-    basket = gr.Dropdown(
+    basket = dropdown(
         find_products(service, most=FOUND if many else SENT_WHOLE),
         value=[],
         multiselect=True,

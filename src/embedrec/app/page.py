@@ -7,6 +7,7 @@ from urllib.parse import parse_qs
 
 import gradio as gr
 from fastapi import FastAPI
+from fastapi.dependencies import models as dependencies
 
 from embedrec.app import views
 from embedrec.app.audience_tab import audience_tab
@@ -52,6 +53,18 @@ def has_asked(app: FastAPI, path: str, query: str) -> bool:
     last, session = path.rsplit("/", 1)[-1], parse_qs(query).get("session_hash", [""])[0]
     owed = queue.pending_event_ids_session
     return session in queue.pending_messages_per_session or any(last in events for events in owed.values())
+
+
+def close_page(app: FastAPI) -> None:
+    """Let go of the page of `app`, which answers no more.
+
+    Gradio never ends the queue of a mounted page: it would look for questions a thousand times a second for ever.
+    FastAPI remembers functions of every app, and they their page.
+    """
+    app.state.page._queue.close()
+    for remembered in vars(dependencies).values():
+        if hasattr(remembered, "cache_clear"):
+            remembered.cache_clear()
 
 
 def build_page(service: Service, needs_login: bool = False) -> gr.Blocks:

@@ -82,6 +82,8 @@ Bounds = Annotated[list[Amount], Field(min_length=2, max_length=2), AfterValidat
 
 
 K = Annotated[int, Field(ge=1, le=MAX_K)]
+Size = Annotated[int, Field(ge=1, le=MAX_AUDIENCE)]
+Days = Annotated[int, Field(ge=0, le=MAX_DAYS)]
 
 
 class _Question(BaseModel):
@@ -152,8 +154,8 @@ class AudienceQuestion(_Question):
     product_id: Text | None = None
     products: Annotated[list[Text], Field(max_length=LONGEST_LIST)] = []
     categories: Annotated[list[Text], Field(max_length=LONGEST_LIST)] = []
-    n: Annotated[int, Field(ge=1, le=MAX_AUDIENCE)] = 500
-    exclude_recent_days: Annotated[int, Field(ge=0, le=MAX_DAYS)] = 0
+    n: Size = 500
+    exclude_recent_days: Days = 0
 
 
 class ExplainQuestion(_Question):

@@ -26,6 +26,9 @@ class PurchaseProbability:
     """A monotone map from scores to probabilities: straight lines between knots, flat outside.
 
     Zadrozny and Elkan, "Transforming classifier scores into accurate multiclass probability estimates", KDD 2002.
+    That fit alone calls certain what has only always happened so far. So one place more counts at each end: one not
+    bought at the highest score, one bought at the lowest. These are the cautious ends of what Vovk and Petej,
+    "Venn-Abers predictors", UAI 2014, say of a next place there; no probability is 0 or 1.
     """
 
     scores: Floats  # [m] ascending
@@ -46,7 +49,10 @@ class PurchaseProbability:
         if not len(scores):
             return None
         values, place, counts = np.unique(scores, return_inverse=True, return_counts=True)
-        level = isotonic_regression(np.bincount(place, bought) / counts, weights=counts).x
+        hits = np.bincount(place, bought)
+        hits[0], counts[0] = hits[0] + 1, counts[0] + 1
+        counts[-1] += 1
+        level = isotonic_regression(hits / counts, weights=counts).x
         step = level[1:] != level[:-1]
         ends = np.concatenate([[True], step]) | np.concatenate([step, [True]])  # of the runs of one level
         return cls(values[ends], level[ends], float(bought.mean()))

@@ -9,9 +9,9 @@ import pandas as pd
 import torch
 
 from embedrec.columns import PRODUCT, TITLE
-from embedrec.features import Customers, Snapshot
+from embedrec.features import Snapshot
 from embedrec.features.history import Floats
-from embedrec.models import Scorer
+from embedrec.models import Explanation
 
 PART, WORDS, VALUE, AVERAGE = "part", "words", "value", "average"
 PART_WORDS = {
@@ -51,13 +51,8 @@ class Explained:
     """product_id, title, value: what each bought product adds to the part "history", the most first."""
 
 
-def take_apart(
-    scorer: Scorer, snapshot: Snapshot, customer: Customers, item: int
-) -> tuple[float, pd.DataFrame, pd.DataFrame]:
-    """Return score, parts and purchases of an `Explained` for one customer (B = 1)."""
-    items = np.array([item])
-    score = float(scorer.score(customer, items)[0, 0])
-    told = scorer.explain(customer, items)
+def take_apart(told: Explanation, score: float, snapshot: Snapshot) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Return parts and purchases of an `Explained` from the explanation of one score."""
     values = {name: float(part[0]) for name, part in told.parts.items()}
     pull = told.pull[0].to(torch.float64).numpy()
     order = np.argsort(-pull, kind="stable")
@@ -70,7 +65,7 @@ def take_apart(
             VALUE: pull[order],
         }
     )
-    return score, table_of(values, told.average, score), purchases
+    return table_of(values, told.average, score), purchases
 
 
 def of_popularity(popularity: Floats, item: int) -> tuple[float, pd.DataFrame, pd.DataFrame]:

@@ -45,7 +45,7 @@ from embedrec.serving.lister import Lister
 from embedrec.serving.product import ProductProfile, describe_product
 from embedrec.serving.profile import CustomerProfile, ModelInfo, describe, model_info
 from embedrec.serving.reach import Reach
-from embedrec.serving.reasons import popular, reasons, sentence
+from embedrec.serving.reasons import popular, reasons_of, sentence
 from embedrec.serving.requests import (
     AGAIN,
     MAX_AUDIENCE,
@@ -327,8 +327,11 @@ class Recommender:
             score, parts, purchases = of_popularity(self._popular.score_, item)
         else:
             cold = False
-            score, parts, purchases = take_apart(self._scorer, snapshot, customer, item)
-            why = reasons(self._scorer, snapshot, customer, np.array([item]), self._shelf.names, dated=self._dated)
+            items = np.array([item])
+            score = float(self._scorer.score(customer, items)[0, 0])
+            told = self._scorer.explain(customer, items)
+            parts, purchases = take_apart(told, score, snapshot)
+            why = reasons_of(told, snapshot, customer, items, self._shelf.names, dated=self._dated)
             probability = self.probability([score])
         chance = None if probability is None else float(probability[0])
         name = str(snapshot.history.product_ids[item])
