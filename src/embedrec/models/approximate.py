@@ -45,9 +45,9 @@ class ProductIndex:
         """
         import faiss
 
-        rows = torch.cat([vectors[items], everybody[items, None]], dim=1)
-        squares = rows.square().sum(1)
-        rows = _beside(rows, (squares.max() - squares).sqrt())
+        scored = torch.cat([vectors[items], everybody[items, None]], dim=1)
+        squares = scored.square().sum(1)
+        rows = _beside(scored, (squares.max() - squares).sqrt())
         cells = max(1, min(round(2 * len(rows) ** 0.5), len(rows) // POINTS))
         index = faiss.index_factory(rows.shape[1], f"IVF{cells},{CODE}", faiss.METRIC_L2)
         some = np.random.default_rng(0).permutation(len(rows))[: cells * POINTS]
