@@ -17,7 +17,7 @@ import torch
 
 import embedrec
 from embedrec import Recommender, bundle
-from embedrec.bundle import FILES, FORMAT, MANIFEST, SCHEMA, WEIGHTS, Bundle, read_bundle, write_bundle
+from embedrec.bundle import FILES, FORMAT, INDEXED, MANIFEST, SCHEMA, WEIGHTS, Bundle, read_bundle, write_bundle
 from embedrec.errors import BundleError
 from embedrec.features import FeatureSchema
 from embedrec.features.schema import COLUMNS
@@ -204,7 +204,7 @@ def test_a_version_that_makes_other_columns(copy: Path, monkeypatch: pytest.Monk
 # The manifest
 
 
-@pytest.mark.parametrize("version", [FORMAT + 1, 0, str(FORMAT), None, [FORMAT]])
+@pytest.mark.parametrize("version", [INDEXED + 1, 0, str(FORMAT), None, [FORMAT]])
 def test_another_format(copy: Path, version: Any) -> None:
     edit_manifest(copy, lambda content: content.update(format=version))
     message = refusal(copy)

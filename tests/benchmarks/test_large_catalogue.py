@@ -1,8 +1,8 @@
 """A million products of 64 dimensions: an index against exact search, in one run.
 
-Both find what comes into question, and the time of scoring those few exactly is in both. Vectors are drawn, with
-categories and directions of unequal weight as trained ones have them; alike in all directions, no index finds much
-faster than it can read everything, and an export leaves it out.
+Both find what comes into question, and the time of scoring those few exactly is in both. The vectors are made up:
+around categories, in directions of unequal weight. The nearer they are to noise, alike in all directions, the more
+cells must be searched for the same recall; a shop's own figure is in the manifest of its bundle.
 """
 
 from __future__ import annotations
