@@ -99,9 +99,9 @@ def _serve(asked: argparse.Namespace, listening: socket.socket, login: tuple[str
     # Answers are small and are worked out side by side: threads within one only wait for each other.
     torch.set_num_threads(1)
     sys.setswitchinterval(_TURN)
-    gc.freeze()  # the libraries stay: looking through them for what could go halts all answers for half a second
     against = None if asked.against is None else Recommender.load(asked.against)
     app = create_live_app(folder, allowed_hosts=[asked.host, *asked.allow_host], login=login, against=against)
+    gc.freeze()  # libraries, page and shop stay: looking through them for what could go halts all answers
     config = uvicorn.Config(
         app,
         log_level="warning",
