@@ -67,6 +67,8 @@ _IDS = {"customers": CUSTOMER, "products": PRODUCT}
 _NUMBERS = (PAGE_VIEWS, TIME_SPENT, PRICE, RATING, RATING_COUNT, QUANTITY)
 Parsed = TypeVar("Parsed")
 FILES = (WEIGHTS, SCHEMA, *(f"{name}.parquet" for name in FRAMES))
+NAMES = (MANIFEST, *FILES, INDEX)
+"""Every file that a bundle may have."""
 MIN_RECALL = 0.98
 """An index that misses more is left out."""
 
@@ -214,9 +216,8 @@ def read_bundle(folder: Path) -> Bundle:
     """
     manifest = _read_manifest(folder)
     content = {}
-    for name in _files(
-        manifest
-    ):  # read once: what was verified is what is used, also while somebody replaces the files
+    for name in _files(manifest):
+        # read once: what was verified is what is used, also while somebody replaces the files
         content[name] = _read_file(folder / name)
         if hashlib.sha256(content[name]).hexdigest() != manifest.files.get(name):
             raise BundleError(

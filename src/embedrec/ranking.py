@@ -95,6 +95,21 @@ def top_k_dot(
     return ranked
 
 
+def sum_error(dims: int) -> float:
+    """How far a float32 sum of `dims` products can be from any other, in lengths |u||v| of the two vectors.
+
+    In any order it is within about D 2⁻²⁴ |u||v| of the true one (Higham, Accuracy and Stability of Numerical
+    Algorithms, section 3.1); twice that covers both sums, and the rounding of all bounds made with it.
+    """
+    return 2 * (dims + 8) * 2**-24
+
+
+def multiplies_bfloat16() -> bool:
+    """Whether the processor itself does, with sums in float32; elsewhere it would take longer than float32."""
+    known: dict[str, object] = getattr(torch.cpu, "get_capabilities", dict)()
+    return bool(known.get("avx512_bf16") or known.get("amx_bf16"))
+
+
 def dot(left: Tensor, right: Tensor) -> Tensor:
     """left[..., D] · right[..., D] → [...]: products added in pairs, in pairs of pairs and so on.
 
@@ -136,16 +151,15 @@ def _length(vectors: Tensor) -> Tensor:
 def _margins(users: Tensor, rounded: Tensor, catalogue: _Catalogue) -> tuple[Tensor, Tensor]:
     """Bound how far products of users[B, D] with items are from `dot`: float32 ones [B], and rounded ones [B].
 
-    A float32 sum of D products is, in any order, within about D 2⁻²⁴ |u||v| of the true one (Higham, Accuracy and
-    Stability of Numerical Algorithms, section 3.1); twice that covers `dot` as well, and the rounding of all bounds.
-    With u', v' the rounded vectors, |u'v' - uv| ≤ |u' - u||v'| + |u||v' - v| (Cauchy-Schwarz) comes on top.
+    To `sum_error` comes what rounding does: with u', v' the rounded vectors, |u'v' - uv| ≤ |u' - u||v'| + |u||v' - v|
+    (Cauchy-Schwarz).
     The last term is for hardware that takes numbers below the normal range for zero.
     """
     dims = users.shape[1]
     length, off = _length(users), _length(users - rounded)
     assert bool((length * catalogue.longest < 1e37).all()), "a score is NaN or overflows"
     item = catalogue.longest + catalogue.furthest
-    summing = 2 * (dims + 8) * 2**-24 * (length + off) * item
+    summing = sum_error(dims) * (length + off) * item
     summing += 4 * dims * torch.finfo(torch.float32).tiny * (1 + length + off + item)
     return summing, summing + 1.001 * (off * item + length * catalogue.furthest)
 

@@ -171,6 +171,7 @@ def test_an_answer_that_cannot_be_written_reaches_who_asked(monkeypatch):
     ("told", "shown"),
     [
         ("bundle/model.safetensors does not match", "model.safetensors does not match"),
+        ("bundle/products.faiss is missing", "products.faiss is missing"),
         ("bundle is not a bundle: bundle/x", "the bundle is not a bundle: bundle/x"),
         ("something else in bundle", "something else in bundle"),
     ],

@@ -354,7 +354,8 @@ def test_the_reason_names_what_leads_to_a_product(config: ClassicConfig) -> None
     scorer = fitted(small, snapshot)
     ids = snapshot.history.product_ids
     zoe = snapshot.customers(ids_of(snapshot, "Zoe"))
-    said = reasons(scorer, snapshot, zoe, ids.get_indexer(["butter", "nails", "hammer"]), list(ids))
+    items = ids.get_indexer(["butter", "nails", "hammer"])
+    said = reasons(scorer.explain(zoe, items), snapshot, zoe, items, list(ids))
     assert said[0].startswith("Because they bought bread")
     assert said[1].startswith("Because they bought hammer")
     assert said[2] == "Bought 2 times before, last on 5 Apr 2024"

@@ -99,16 +99,6 @@ def test_a_newcomers_reasons_name_the_basket(trained: Trained) -> None:
     assert named <= set(basket)
 
 
-class OneCustomer:
-    """Stands in for a scorer whose explanation is given."""
-
-    def __init__(self, explanation: Explanation) -> None:
-        self.explanation = explanation
-
-    def explain(self, customer: object, items: object) -> Explanation:
-        return self.explanation
-
-
 def item_never_bought(trained: Trained) -> int:
     """The first product that the first customer never bought."""
     snapshot: Snapshot = Recommender.load(trained.bundle)._snapshot
@@ -126,8 +116,7 @@ def why(
     pulls = torch.tensor([pull + [0.0] * (len(bought) - len(pull))], dtype=torch.float64)
     explanation = Explanation({name: torch.tensor([part]) for name, part in parts.items()}, average, bought, pulls)
     names = [f"thing {number}" for number in range(snapshot.history.n_items)]
-    scorer = OneCustomer(explanation)
-    return reasons(scorer, snapshot, customer, np.array([item]), names)[0]  # type: ignore[arg-type]
+    return reasons(explanation, snapshot, customer, np.array([item]), names)[0]
 
 
 def test_a_part_counts_by_its_lift_over_the_average(trained: Trained) -> None:
@@ -216,6 +205,6 @@ def test_a_model_of_sequences_names_what_was_bought() -> None:
     customer = snapshot.customers(np.bincount(snapshot.history.users).argmax()[None])
     new = np.setdiff1d(np.arange(snapshot.history.n_items), customer.bought.values)
     ids = snapshot.history.product_ids
-    named = [named_in(reason) for reason in reasons(scorer, snapshot, customer, new, ids)]
+    named = [named_in(reason) for reason in reasons(scorer.explain(customer, new), snapshot, customer, new, ids)]
     assert {name for names in named for name in names} <= set(ids[customer.line_items[-4:]])
     assert sum(bool(names) for names in named) > len(new) / 4

@@ -40,7 +40,7 @@ from embedrec.app.service import (
     Service,
     SimilarAnswer,
 )
-from embedrec.bundle import FILES, MANIFEST
+from embedrec.bundle import NAMES
 from embedrec.errors import BundleError, RequestError
 
 if TYPE_CHECKING:
@@ -123,7 +123,7 @@ def create_live_app(
 
 def _without_place(told: str, folder: Path) -> str:
     """Leave out where on the machine the bundle is: errors of a bundle begin with the path that is at fault."""
-    for path in (*(folder / name for name in (MANIFEST, *FILES)), folder):
+    for path in (*(folder / name for name in NAMES), folder):
         if told.startswith((f"{path} ", f"{path}:")):
             return ("the bundle" if path == folder else path.name) + told[len(str(path)) :]
     return told

@@ -24,7 +24,7 @@ from starlette.types import Receive, Scope, Send
 
 from embedrec.app.admission import COME_BACK
 from embedrec.app.page import close_page, has_asked
-from embedrec.bundle import FILES, MANIFEST
+from embedrec.bundle import NAMES
 from embedrec.errors import EmbedrecError, printable
 
 LOOK_EVERY = 1.0  # seconds
@@ -206,7 +206,7 @@ class Live:
 def state_of(folder: Path) -> Hashable:
     """What a look at the files of a bundle tells without reading them; another after every change."""
     found: list[tuple[int, ...] | None] = []
-    for name in (MANIFEST, *FILES):
+    for name in NAMES:
         try:
             stat = (folder / name).stat()
             found.append((stat.st_dev, stat.st_ino, stat.st_mtime_ns, stat.st_size))

@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from embedrec.ranking import RankedItems, top_k_dot
+from embedrec.ranking import RankedItems, multiplies_bfloat16, sum_error, top_k_dot
 
 SPARE = 8  # products scored in float64 beyond the K of a list: float32 may put them in another order
 HELD_PAIRS = 1 << 16  # whose vectors are gathered at once
@@ -49,7 +49,7 @@ class VectorRanker:
         of_kind[new, kind] = 1.0
         self._single = torch.cat([vectors.float(), _in_summands(everybody), of_kind], dim=1)
         self._longest = float(self._single.norm(dim=1).max()) if len(vectors) else 0.0
-        self._products = torch.bfloat16 if _multiplies_bfloat16() else torch.float32
+        self._products = torch.bfloat16 if multiplies_bfloat16() else torch.float32
 
     def scores(self, many: Many, rows: Tensor, items: Tensor) -> Tensor:
         """Score pairs[P] (float64) without regard to what is a customer's own."""
@@ -77,13 +77,9 @@ class VectorRanker:
         return ranked, (farthest < ranked.scores[:, -1]) | (reach == -torch.inf)
 
     def _margin(self, users: Tensor) -> Tensor:
-        """How far [B] a score in float32 can be from the one in float64.
-
-        A float32 sum of D products is, in any order, within about D 2⁻²⁴ |u||v| of the true one (Higham, Accuracy and
-        Stability of Numerical Algorithms, section 3.1); twice that covers the rounding of u and v and of the bound.
-        """
+        """How far [B] a score in float32 can be from the one in float64."""
         size: Tensor = users.double().norm(dim=1) * self._longest
-        return 2 * (users.shape[1] + 8) * 2**-24 * size
+        return sum_error(users.shape[1]) * size
 
 
 def _in_summands(everybody: Tensor) -> Tensor:
@@ -103,9 +99,3 @@ def _ranked(rows: Tensor, items: Tensor, scores: Tensor, size: int, places: int)
     ranked = RankedItems(torch.full((size, places), -1), torch.full((size, places), -torch.inf))
     ranked.items[at], ranked.scores[at] = items[listed], scores[listed]
     return ranked
-
-
-def _multiplies_bfloat16() -> bool:
-    """Whether the processor itself does; elsewhere it would take longer than float32."""
-    known: dict[str, object] = getattr(torch.cpu, "get_capabilities", dict)()
-    return bool(known.get("avx512_bf16") or known.get("amx_bf16"))

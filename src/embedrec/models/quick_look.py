@@ -10,6 +10,8 @@ from typing import NamedTuple, Self
 import torch
 from torch import Tensor
 
+from embedrec.ranking import multiplies_bfloat16, sum_error
+
 ROUGH = torch.bfloat16
 """Half the memory to read, and twice the products at once, where a processor multiplies it natively."""
 SUMMED = 2  # columns that hold what is added to every customer's product
@@ -41,7 +43,7 @@ class QuickLook(NamedTuple):
     @classmethod
     def of(cls, vectors: Tensor, everybody: Tensor) -> Self:
         """Round vectors[N, D] and everybody[N] (float64)."""
-        dtype = ROUGH if _multiplies_natively() else torch.float32
+        dtype = ROUGH if multiplies_bfloat16() else torch.float32
         rounded = vectors.to(dtype)
         first = everybody.to(dtype)
         second = (everybody - first.double()).to(dtype)
@@ -55,21 +57,14 @@ class QuickLook(NamedTuple):
     def scores(self, users: Tensor) -> Rough:
         """Multiply users[B, D] (float64) with all products.
 
-        A float32 sum of D products is, in any order, within about D 2⁻²⁴ |u||v| of the true one (Higham, Accuracy and
-        Stability of Numerical Algorithms, section 3.1); twice that covers the rounding of the bound and of exact scores
-        to float32. With u', v' the rounded vectors, |u'v' - uv| ≤ |u' - u||v'| + |u||v' - v| (Cauchy-Schwarz) comes on
-        top, and what two roundings leave of the sum that is the same for everybody.
+        To `ranking.sum_error`, which covers the rounding of exact scores to float32, comes what rounding the vectors to
+        u', v' does, |u'v' - uv| ≤ |u' - u||v'| + |u||v' - v| (Cauchy-Schwarz), and what two roundings leave of the sum
+        that is the same for everybody.
         """
         rounded = users.to(self.vectors.dtype)
         product = torch.cat([rounded, rounded.new_ones(len(users), SUMMED)], dim=1) @ self.vectors
         length, off = users.norm(dim=1), (users - rounded.double()).norm(dim=1)
         item = self.longest + self.furthest
-        summing = 2 * (users.shape[1] + 10) * 2**-24 * ((length + off) * item + self.largest)
+        summing = sum_error(users.shape[1] + SUMMED) * ((length + off) * item + self.largest)
         left = torch.finfo(rounded.dtype).eps ** 2 * self.largest
         return Rough(product, summing + 1.001 * (off * item + length * self.furthest) + left)
-
-
-def _multiplies_natively() -> bool:
-    """Whether the processor multiplies `ROUGH` itself, with sums in float32."""
-    known: dict[str, object] = getattr(torch.cpu, "get_capabilities", dict)()
-    return bool(known.get("avx512_bf16") or known.get("amx_bf16"))

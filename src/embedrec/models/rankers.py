@@ -9,16 +9,13 @@ from torch import Tensor
 
 from embedrec.features import Customers
 from embedrec.models.base import Scorer
+from embedrec.models.choice import AGAIN, NEW, Choice, allowed_to
 from embedrec.models.in_bulk import Many, VectorRanker
-from embedrec.models.inputs import customer_inputs
 from embedrec.models.learned import TwoTowerScorer
 from embedrec.ranking import RankedItems
 
-NEW, AGAIN = "new", "again"
 MOST_CATEGORIES = 1000  # each takes a dimension of `in_bulk` where a product of it is new
 AT_ONCE = 32  # customers of whom a model is asked all scores
-Choice = str | None
-"""Which products are listed, by whether the customer bought them: "new" ones, those "again", None = all."""
 
 
 class Ranker(ABC):
@@ -49,12 +46,12 @@ class TwoTowerRanker(Ranker):
 
     def __init__(self, scorer: TwoTowerScorer, k: int, allowed: Tensor, only: Choice) -> None:
         super().__init__(scorer, k, allowed, only)
-        self._network, self._products, self._static = scorer.network, scorer.inputs_, scorer.static_
-        config, new_in = self._network.config, None
+        self._scorer, new_in = scorer, None
+        config, category = scorer.network.config, scorer.inputs_.category
         self._habits = config.features and config.history and len(scorer.unsold_) > 0
         if self._habits:
-            new_in = torch.full_like(self._products.category, -1)
-            new_in[scorer.unsold_] = self._products.category[scorer.unsold_]
+            new_in = torch.full_like(category, -1)
+            new_in[scorer.unsold_] = category[scorer.unsold_]
         others = allowed if only != AGAIN else torch.zeros_like(allowed)
         self._ranker = VectorRanker(scorer.vectors_, scorer.popularity_ + scorer.newness_, others, new_in)
         self._slowly = OneByOne(scorer, k, allowed, only)
@@ -72,24 +69,23 @@ class TwoTowerRanker(Ranker):
 
     def _many(self, customers: Customers) -> Many:
         """Score all that customers bought or looked at, as the network does."""
-        network, products = self._network, self._products
-        inputs = customer_inputs(customers, self._static.dtype)
-        tower = network.customers(inputs, self._static, inputs.line_items)
+        asked = self._scorer.asked(customers)
+        inputs, heads = asked.inputs, asked.heads
         none = torch.zeros(0, dtype=torch.int64)
-        blank = Many(network.customer_vectors(tower.total(), inputs, products), none, none, self._static.new_zeros(0))
+        blank = Many(asked.vectors, none, none, asked.vectors.new_zeros(0))
         if self._habits:
-            habits = self._static.new_zeros(customers.size, network.products.category.num_embeddings)
-            habits[inputs.habit_rows, inputs.habit_categories] = network.habit_values(inputs)
+            assert heads.habits is not None
+            habits = asked.vectors.new_zeros(customers.size, self._scorer.network.products.category.num_embeddings)
+            habits[inputs.habit_rows, inputs.habit_categories] = heads.habits
             blank = blank._replace(habits=habits)
         rows = torch.cat([inputs.bought_rows, inputs.seen_rows])
         items = torch.cat([inputs.bought_items, inputs.seen_items])
         values = self._ranker.scores(blank, rows, items)
         count = len(inputs.bought_items)
-        if network.config.repeat:
-            everybody = self._ranker.everybody[inputs.bought_items]
-            values[:count] = network.repeat_values(inputs, products) + everybody
-        if network.config.looks:
-            values[count:] += network.look_values(inputs, products)
+        if heads.repeat is not None:
+            values[:count] = heads.repeat + self._ranker.everybody[inputs.bought_items]
+        if heads.looks is not None:
+            values[count:] += heads.looks
         if self.only == NEW:
             values[:count] = -torch.inf
         if self.only == AGAIN:
@@ -104,12 +100,3 @@ def ranker_of(scorer: Scorer, k: int, allowed: Tensor, only: Choice) -> Ranker:
     if isinstance(scorer, TwoTowerScorer) and scorer.network.products.category.num_embeddings <= MOST_CATEGORIES:
         return TwoTowerRanker(scorer, k, allowed, only)
     return OneByOne(scorer, k, allowed, only)
-
-
-def allowed_to(customers: Customers, allowed: Tensor, only: Choice) -> Tensor:
-    """Return which of allowed[N] are for each of B customers, [B, N]; [N] where that is the same for all."""
-    if only is None:
-        return allowed
-    bought = torch.zeros(customers.size, len(allowed), dtype=torch.bool)
-    bought[torch.from_numpy(customers.bought.rows), torch.from_numpy(customers.bought.values)] = True
-    return allowed & (~bought if only == NEW else bought)

@@ -14,11 +14,11 @@ from embedrec.columns import CUSTOMER, PRODUCT, RANK, SCORE
 from embedrec.features import Snapshot
 from embedrec.features.history import Bools, Ints
 from embedrec.models import Scorer
+from embedrec.models.choice import AGAIN
 from embedrec.models.rankers import ranker_of
 from embedrec.ranking import RankedItems
 from embedrec.serving.listed import COLD_START
 from embedrec.serving.lister import Lister
-from embedrec.serving.requests import AGAIN
 
 AT_ONCE = 4096  # customers; bounds the memory
 SCHEMA = pa.schema(

@@ -10,13 +10,13 @@ from embedrec.columns import RANK, REASON, SCORE
 from embedrec.features import Customers, Snapshot
 from embedrec.features.history import Ints
 from embedrec.models import Scorer
+from embedrec.models.choice import allowed_to
 from embedrec.models.classic.popularity import Popularity
-from embedrec.models.rankers import allowed_to
 from embedrec.ranking import RankedItems, top_k
 from embedrec.serving.diversity import POOL, diversified
 from embedrec.serving.listed import Listed
 from embedrec.serving.reasons import popular as esteem
-from embedrec.serving.reasons import reasons_of, sentence
+from embedrec.serving.reasons import reasons, sentence
 from embedrec.serving.shelf import Shelf
 
 
@@ -49,9 +49,7 @@ class Lister:
             if not len(customer.line_items):
                 answers.append(self.popular(k, allowed if only is None else allowed[row], diversity))
                 continue
-            words = reasons_of(
-                explanation, self._snapshot, customer, items, self._shelf.names, bought_before, self._dated
-            )
+            words = reasons(explanation, self._snapshot, customer, items, self._shelf.names, bought_before, self._dated)
             answers.append(self.listed(items, scores, words, cold_start=False))
         return answers
 

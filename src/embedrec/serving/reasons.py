@@ -13,7 +13,7 @@ import numpy as np
 from embedrec.features import Customers, Snapshot
 from embedrec.features.history import Ints
 from embedrec.features.schema import AGE, LOOKS
-from embedrec.models import Explanation, Scorer
+from embedrec.models import Explanation
 from embedrec.serving.profile import to_date
 
 NAMED = 2  # bought products named in one reason
@@ -36,23 +36,6 @@ WORDS = {
 
 
 def reasons(
-    scorer: Scorer,
-    snapshot: Snapshot,
-    customer: Customers,
-    items: Ints,
-    names: Sequence[str],
-    bought_before: str | None = None,
-    dated: bool = True,
-) -> list[str]:
-    """Return a sentence for each of items[n].
-
-    names[N] are what products are called; `bought_before` replaces the count and date of a product bought before;
-    without `dated` times are made up and are not told.
-    """
-    return reasons_of(scorer.explain(customer, items), snapshot, customer, items, names, bought_before, dated)
-
-
-def reasons_of(
     explanation: Explanation,
     snapshot: Snapshot,
     customer: Customers,
@@ -61,7 +44,11 @@ def reasons_of(
     bought_before: str | None = None,
     dated: bool = True,
 ) -> list[str]:
-    """Return what `reasons` does, of scores that were taken apart already."""
+    """Return a sentence for each of items[n], of which the explanation is.
+
+    names[N] are what products are called; `bought_before` replaces the count and date of a product bought before;
+    without `dated` times are made up and are not told.
+    """
     values = {part: value.tolist() for part, value in explanation.parts.items()}
     always = {part: phrase for part in values if (phrase := _of_customer(part, snapshot, customer)) is not None}
     bought = set(customer.bought.values.tolist()) if "repeat" in explanation.parts else set()

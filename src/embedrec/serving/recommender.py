@@ -31,6 +31,7 @@ from embedrec.evaluation.likelihood import Progress
 from embedrec.features import Customers, FeatureEncoder, build_history
 from embedrec.features.history import NEVER, Bools, Floats, Ints
 from embedrec.models import TwoTowerScorer, load_scorer
+from embedrec.models.choice import AGAIN
 from embedrec.models.classic.popularity import PopularityRecentConfig
 from embedrec.ranking import top_k
 from embedrec.serving.arrivals import Arrivals, columns_of, grown, read_arrivals
@@ -45,9 +46,8 @@ from embedrec.serving.lister import Lister
 from embedrec.serving.product import ProductProfile, describe_product
 from embedrec.serving.profile import CustomerProfile, ModelInfo, describe, model_info
 from embedrec.serving.reach import Reach
-from embedrec.serving.reasons import popular, reasons_of, sentence
+from embedrec.serving.reasons import popular, reasons, sentence
 from embedrec.serving.requests import (
-    AGAIN,
     MAX_AUDIENCE,
     MAX_DAYS,
     check_amount,
@@ -331,7 +331,7 @@ class Recommender:
             score = float(self._scorer.score(customer, items)[0, 0])
             told = self._scorer.explain(customer, items)
             parts, purchases = take_apart(told, score, snapshot)
-            why = reasons_of(told, snapshot, customer, items, self._shelf.names, dated=self._dated)
+            why = reasons(told, snapshot, customer, items, self._shelf.names, dated=self._dated)
             probability = self.probability([score])
         chance = None if probability is None else float(probability[0])
         name = str(snapshot.history.product_ids[item])

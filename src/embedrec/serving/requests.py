@@ -7,12 +7,12 @@ import unicodedata
 from collections.abc import Iterable, Sequence
 
 from embedrec.errors import RequestError, quoted
+from embedrec.models.choice import AGAIN, NEW
 from embedrec.tables.ids import clean_id
 
 MAX_K = 1000
 MAX_ID = 256  # characters
 MAX_AMOUNT = 1e12
-NEW, AGAIN = "new", "again"
 MAX_AUDIENCE = 100_000  # customers
 MAX_DAYS = 36_500
 
